@@ -119,7 +119,17 @@ class SourceChangedError(StorageError):
 
 
 class NotFoundError(KamarosError):
-    """There is no such archive, entry or file."""
+    """There is no such archive, entry or file.
+
+    Args:
+        message: what is missing.
+        path: the path that was looked for, as shown to the user.
+        hint: the way out.
+    """
+
+    def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
 
 
 class VersionNotFoundError(KamarosError):
