@@ -1,0 +1,265 @@
+"""ReadableController: the state machine of a readable stream, and what its source is given.
+
+The standard keeps this state in two objects, the stream and its default controller, because a stream may have
+another kind of controller there. Here there is one kind, so there is one object, and a pipe moves a chunk with one
+call. Names without an underscore below "For the package" are used by the reader, the pipe, the tee and the transform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from kamaros_gui.base.abort import exception_from
+from kamaros_gui.streams.promise import Promise, call, is_awaitable, method_of, react
+from kamaros_gui.streams.queuing import SizeOf, checked_size
+
+__all__ = ["ReadableController", "ReadableHolder"]
+
+T = TypeVar("T")
+
+
+class ReadableHolder(Protocol):
+    """Who holds the lock of a readable stream: a reader, a pipe or a tee."""
+
+    def on_chunk(self, chunk: Any) -> None:
+        """Take the chunk that was asked for."""
+
+    def on_source(self) -> None:
+        """Look at the stream's state, which has changed to closed or errored."""
+
+
+class ReadableController(Generic[T]):
+    """What a source uses to feed its stream: ``enqueue``, ``close``, ``error``, ``desired_size``."""
+
+    __slots__ = (
+        "_cancel_source",
+        "_loop",
+        "_pull_again",
+        "_pull_source",
+        "_pulling",
+        "_size_of",
+        "close_requested",
+        "disturbed",
+        "error_stored",
+        "high_water_mark",
+        "holder",
+        "queue",
+        "queue_size",
+        "requests",
+        "started",
+        "state",
+        "wanted",
+    )
+
+    def __init__(self, source: object | None, high_water_mark: float, size_of: SizeOf | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pull_source: Callable[[ReadableController[T]], object] | None = method_of(source, "pull")
+        self._cancel_source: Callable[[object], object] | None = method_of(source, "cancel")
+        self._size_of = size_of
+        self._pulling = False
+        self._pull_again = False
+        self.high_water_mark = high_water_mark
+        self.state: Literal["readable", "closed", "errored"] = "readable"
+        self.error_stored: BaseException | None = None
+        self.disturbed = False
+        self.started = False
+        self.close_requested = False
+        self.queue: deque[tuple[T, float]] = deque()
+        self.queue_size: float = 0
+        self.holder: ReadableHolder | None = None
+        self.requests: deque[Promise[Any]] = deque()
+        # A pipe or tee asks for a chunk with this flag where a reader appends a request.
+        self.wanted = False
+
+    # ---------------------------------------------------------------------------------------- for the source
+
+    @property
+    def desired_size(self) -> float | None:
+        """How much more the queue should get; negative when overfull, 0 when closed, ``None`` when errored."""
+        if self.state == "readable":
+            return self.high_water_mark - self.queue_size
+        return 0 if self.state == "closed" else None
+
+    def enqueue(self, chunk: T) -> None:
+        """Add a chunk. It goes straight to whoever waits for one; the queue takes it otherwise, full or not.
+
+        Raises:
+            TypeError: the stream is closed, closing or errored.
+            ValueError: the strategy's size for it is negative, NaN or infinite; the stream has failed with this error.
+        """
+        if self.close_requested or self.state != "readable":
+            raise TypeError("a chunk can't be enqueued: the stream is closed, closing or errored")
+        if self.wanted:
+            self.wanted = False
+            assert self.holder is not None  # noqa: S101 - a holder set the flag; for the type checker
+            self.holder.on_chunk(chunk)
+        elif self.requests:
+            assert self.holder is not None  # noqa: S101 - a holder made the request; for the type checker
+            self.holder.on_chunk(chunk)
+        else:
+            size: float = 1
+            if self._size_of is not None:
+                try:
+                    size = checked_size(self._size_of(chunk))
+                except Exception as error:
+                    self.fail(error)
+                    raise
+            self.queue.append((chunk, size))
+            self.queue_size += size
+        self.pull_if_needed()
+
+    def close(self) -> None:
+        """End the stream once its queue is read.
+
+        Raises:
+            TypeError: it is closed, closing or errored already.
+        """
+        if self.close_requested or self.state != "readable":
+            raise TypeError("the stream can't be closed: it is closed, closing or errored")
+        self.close_if_possible()
+
+    def error(self, reason: object) -> None:
+        """Fail the stream at once: queued chunks are dropped. A no-op when it is closed or errored."""
+        self.fail(exception_from(reason))
+
+    # ---------------------------------------------------------------------------------------- for the package
+
+    def start(self, source: object | None) -> None:
+        """Call ``source.start``. The first pull comes from the event loop, when start is done.
+
+        Raises:
+            Exception: what a plain ``start`` raised.
+        """
+        method = method_of(source, "start")
+        result = method(self) if method is not None else None
+        self.started_by(result)
+
+    def started_by(self, result: object) -> None:
+        """Begin pulling when the result of ``start`` is settled."""
+        if is_awaitable(result):
+            react(result, self._on_started, self.fail)
+        else:
+            self._loop.call_soon(self._on_started, None)
+
+    def acquire(self, holder: ReadableHolder) -> None:
+        """Lock the stream.
+
+        Raises:
+            TypeError: it is locked.
+        """
+        if self.holder is not None:
+            raise TypeError("the stream is locked")
+        self.holder = holder
+
+    def release(self) -> None:
+        """Unlock the stream."""
+        self.holder = None
+        self.wanted = False
+
+    def can_enqueue(self) -> bool:
+        """Whether ``enqueue`` and ``close`` are allowed."""
+        return self.state == "readable" and not self.close_requested
+
+    def close_if_possible(self) -> None:
+        """Do what :meth:`close` does, or nothing where that raises."""
+        if self.close_requested or self.state != "readable":
+            return
+        self.close_requested = True
+        if not self.queue:
+            self._finish_close()
+
+    def fail(self, error: BaseException) -> None:
+        """Do what :meth:`error` does, with something that can be raised."""
+        if self.state != "readable":
+            return
+        self.state = "errored"
+        self.error_stored = error
+        self._forget_source()
+        if self.holder is not None:
+            self.holder.on_source()
+
+    def should_pull(self) -> bool:
+        """Whether the source is to be asked for a chunk (the standard's ShouldCallPull)."""
+        if self.state != "readable" or self.close_requested or not self.started:
+            return False
+        return self.wanted or bool(self.requests) or self.high_water_mark > self.queue_size
+
+    def pull_if_needed(self) -> None:
+        """Call ``source.pull`` as long as it is plain and more is wanted; never while it is running."""
+        if not self.should_pull():
+            return
+        if self._pulling:
+            self._pull_again = True
+            return
+        self._pulling = True
+        while True:
+            self._pull_again = False
+            if self._pull_source is not None:
+                try:
+                    result = self._pull_source(self)
+                except Exception as error:  # noqa: BLE001 - the source's error is the stream's error
+                    self._pulling = False
+                    self.fail(error)
+                    return
+                if result is not None and is_awaitable(result):
+                    react(result, self._on_pulled, self._on_pull_failed)
+                    return
+            if not self._pull_again or not self.should_pull():
+                break
+        self._pulling = False
+
+    def take(self) -> T:
+        """Remove and return the first chunk of the queue, which must not be empty."""
+        chunk, size = self.queue.popleft()
+        # Sizes may be fractions: the sum of what is left must not drift below zero.
+        self.queue_size = self.queue_size - size if self.queue else 0
+        if self.close_requested:
+            if not self.queue:
+                self._finish_close()
+        else:
+            self.pull_if_needed()
+        return chunk
+
+    def cancel(self, reason: object) -> Promise[None]:
+        """Close the stream, drop its queue and tell the source, whoever holds the lock."""
+        self.disturbed = True
+        if self.state == "closed":
+            return Promise.resolved(None)
+        if self.error_stored is not None:
+            return Promise.rejected(self.error_stored)
+        cancel_source = self._cancel_source
+        self._finish_close()
+        promise: Promise[None] = Promise()
+        call(cancel_source, (reason,), lambda _result: promise.resolve(None), promise.reject)
+        return promise
+
+    # --------------------------------------------------------------------------------------------- internals
+
+    def _on_started(self, _result: object) -> None:
+        self.started = True
+        self.pull_if_needed()
+
+    def _on_pulled(self, _result: object) -> None:
+        self._pulling = False
+        if self._pull_again:
+            self._pull_again = False
+            self.pull_if_needed()
+
+    def _on_pull_failed(self, error: BaseException) -> None:
+        self._pulling = False
+        self.fail(error)
+
+    def _finish_close(self) -> None:
+        self.state = "closed"
+        self._forget_source()
+        if self.holder is not None:
+            self.holder.on_source()
+
+    def _forget_source(self) -> None:
+        self.queue.clear()
+        self.queue_size = 0
+        self.wanted = False
+        self._pull_source = self._cancel_source = self._size_of = None
