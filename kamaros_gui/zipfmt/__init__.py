@@ -1,1 +1,37 @@
+"""The ZIP format: bytes in, bytes out, without input, output or threads (sans-IO)."""
 
+from __future__ import annotations
+
+from kamaros_gui.zipfmt.local import LocalHeader, check_local_header, parse_local_header, read_local_header
+from kamaros_gui.zipfmt.names import archive_name, collision_key, escape_name, unsafe_reason
+from kamaros_gui.zipfmt.reader import Directory, find_last_directory, read_directory
+from kamaros_gui.zipfmt.reading import Reading, ReadRequest, run_reads
+from kamaros_gui.zipfmt.records import ZipEntry
+from kamaros_gui.zipfmt.writer import (
+    encode_directory,
+    encode_local_header,
+    encode_plain_local_header,
+    local_header_size,
+)
+
+__all__ = [
+    "Directory",
+    "LocalHeader",
+    "ReadRequest",
+    "Reading",
+    "ZipEntry",
+    "archive_name",
+    "check_local_header",
+    "collision_key",
+    "encode_directory",
+    "encode_local_header",
+    "encode_plain_local_header",
+    "escape_name",
+    "find_last_directory",
+    "local_header_size",
+    "parse_local_header",
+    "read_directory",
+    "read_local_header",
+    "run_reads",
+    "unsafe_reason",
+]

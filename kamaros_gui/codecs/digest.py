@@ -1,0 +1,39 @@
+"""SHA-256, CRC-32 and size of a stream of bytes, in one place."""
+
+from __future__ import annotations
+
+import hashlib
+
+from kamaros_gui.codecs.encoder import Buffer
+from kamaros_gui.codecs.libraries import crc32
+
+__all__ = ["ContentDigest"]
+
+
+class ContentDigest:
+    """Running SHA-256 (FIPS 180-4), CRC-32 (APPNOTE 4.4.7) and size of the content seen so far.
+
+    Both sums let go of the GIL for anything above a few KiB. Not to be shared by two threads at once.
+
+    Attributes:
+        crc32: CRC-32 so far.
+        size: bytes so far.
+    """
+
+    __slots__ = ("_hash", "crc32", "size")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.crc32 = 0
+        self.size = 0
+
+    def update(self, data: Buffer) -> None:
+        """Add *data* to the content; it must not change until the call returns."""
+        self._hash.update(data)
+        self.crc32 = crc32(data, self.crc32)
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex of the SHA-256 of what was added so far."""
+        return self._hash.hexdigest()
