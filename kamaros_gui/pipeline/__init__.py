@@ -1,1 +1,22 @@
+"""Save and restore as flows: sources, transforms and sinks joined, and the worker threads they use.
 
+This layer is the only one that joins streams, codecs, ZIP records and files; the archive above it decides what flows,
+and what it means.
+"""
+
+from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, pack_bytes
+from kamaros_gui.pipeline.restore import RestoreFlow
+from kamaros_gui.pipeline.save import SaveFlow
+from kamaros_gui.pipeline.unpacking import RestoreItem, read_entry
+from kamaros_gui.pipeline.workers import Workers
+
+__all__ = [
+    "PackedEntry",
+    "RestoreFlow",
+    "RestoreItem",
+    "SaveFlow",
+    "SaveItem",
+    "Workers",
+    "pack_bytes",
+    "read_entry",
+]

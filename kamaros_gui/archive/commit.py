@@ -1,0 +1,302 @@
+"""Transaction: append, then commit, or leave no trace.
+
+The order of a save on disk (everything else in this package relies on it):
+
+1. take the lock and write the journal: the committed length;
+2. append entries behind it; nothing before it is touched;
+3. sync the entries; note in the journal where the new directory will be, its hash, and which local headers of old
+   entries
+   are to be rewritten after the commit; sync the journal;
+4. write manifest, central directory and end records in one go; sync. **This is the commit.**
+5. rewrite those local headers in place; sync; remove the journal.
+
+Before 4 is complete a crash leaves the old state: the next one who writes cuts the file back to the committed length,
+and who reads ignores the tail. After it, 5 can be repeated any number of times. A new archive is written as
+``<name>.part`` and renamed at the end of step 4.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from kamaros_gui.archive.container import (
+    MIMETYPE,
+    MIMETYPE_NAME,
+    Container,
+    committed_end,
+    run_reader,
+    tail_is_complete,
+)
+from kamaros_gui.base.errors import ArchiveError, KamarosError, StorageError, ZipFormatError
+from kamaros_gui.base.texts import display_path
+from kamaros_gui.storage.append import AppendRegion
+from kamaros_gui.storage.failures import storage_errors
+from kamaros_gui.storage.files import Buffer, RandomAccessFile, sync_directory
+from kamaros_gui.storage.journal import Journal, journal_path
+from kamaros_gui.zipfmt import ZipEntry, encode_plain_local_header, read_directory
+
+__all__ = ["HeaderPatch", "Transaction", "recover"]
+
+HeaderPatch = tuple[int, bytes]
+"""Offset of a local header, and the bytes of equal length that replace it after the commit."""
+
+
+def part_path(archive: str) -> str:
+    """Path under which a new archive is written until its first commit."""
+    return f"{archive}.part"
+
+
+class Transaction:
+    """One save in progress. All methods block and belong in a worker thread.
+
+    Use :meth:`begin`; end with :meth:`commit` or :meth:`rollback`, after which the lock is free and every file closed.
+
+    Attributes:
+        path: the archive.
+        base: its state before, ``None`` for a new archive.
+        region: where new entries go.
+        first_entries: entries of a new archive that exist already (``mimetype``).
+    """
+
+    def __init__(self, path: str, journal: Journal, file: RandomAccessFile, base: Container | None, start: int) -> None:
+        self.path = path
+        self.base = base
+        self.region = AppendRegion(file, start)
+        self.first_entries: list[ZipEntry] = []
+        self._journal = journal
+        self._file = file
+        self._times = file.status()
+
+    @classmethod
+    def begin(cls, path: str) -> Transaction:
+        """Take the lock of the archive at *path*, recover what a crash left, and open it for appending.
+
+        Raises:
+            ArchiveInUseError: somebody else is writing it.
+            ZipFormatError, ManifestError: it exists but is damaged.
+            ArchiveError: it is a plain ZIP, which has no history to add to.
+            StorageError: its folder or file can't be written.
+        """
+        path = os.path.abspath(path)
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            raise StorageError(
+                f"The folder {display_path(folder)} for the archive does not exist.",
+                path=display_path(folder),
+                hint="Make it first, or choose another place.",
+            )
+        journal = Journal.acquire(path)
+        try:
+            recover(path, journal)
+            if os.path.lexists(path):
+                return cls._open_existing(path, journal)
+            return cls._open_new(path, journal)
+        except BaseException:
+            # The recovery may have failed half-way: then its records must stay.
+            if journal.leftover:
+                journal.close()
+            else:
+                journal.remove()
+            raise
+
+    @classmethod
+    def _open_existing(cls, path: str, journal: Journal) -> Transaction:
+        file = RandomAccessFile(path, "r+")
+        try:
+            base = Container.load(path, file, file.size())
+            if base.manifest is None:
+                raise ArchiveError(
+                    f"{display_path(path)} is a plain ZIP without a history; nothing can be added to it in place.",
+                    hint="Save into a new .jcf archive instead.",
+                )
+            # A tail that no journal speaks of is not ours to cut: it stays, dead, and the save goes behind it.
+            start = base.size
+            journal.restart(_begin_record(start, new=False))
+            return cls(path, journal, file, base, start)
+        except BaseException:
+            file.close()
+            raise
+
+    @classmethod
+    def _open_new(cls, path: str, journal: Journal) -> Transaction:
+        journal.restart(_begin_record(0, new=True))
+        try:
+            file = RandomAccessFile(part_path(path), "x")
+        except StorageError as error:
+            if isinstance(error.__cause__, FileExistsError):
+                raise StorageError(
+                    f"{display_path(part_path(path))} is in the way of the new archive.",
+                    path=display_path(part_path(path)),
+                    hint="It was not made by Kamaros; rename it, or choose another name.",
+                ) from error
+            raise
+        transaction = cls(path, journal, file, None, 0)
+        try:
+            mark = _mimetype_entry()
+            transaction.region.append([encode_plain_local_header(mark), MIMETYPE])
+        except BaseException:
+            transaction.rollback()
+            raise
+        transaction.first_entries.append(mark)
+        return transaction
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the archive does not exist before the commit."""
+        return self.base is None
+
+    def commit(self, tail: Buffer, patches: Sequence[HeaderPatch] = ()) -> None:
+        """Make the appended entries and *tail* the new state.
+
+        Args:
+            tail: manifest entry, central directory and end records; goes where the region ends.
+            patches: local headers of old entries to be rewritten afterwards.
+
+        Raises:
+            DiskFullError, StorageError: it could not be written; call :meth:`rollback`.
+        """
+        offset = self.region.position
+        self._file.sync(data_only=True)
+        self._journal.append(
+            {
+                "kind": "commit",
+                "offset": offset,
+                "length": len(tail),
+                "sha256": hashlib.sha256(tail).hexdigest(),
+                "patches": [[at, data.hex()] for at, data in patches],
+            },
+            sync=True,
+        )
+        self.region.append([tail])
+        self._file.truncate(self.region.position)
+        self._file.sync()
+        if self.is_new:
+            self._publish()
+        # Committed. From here on a failure is repaired by the next one who opens the archive for writing.
+        apply_patches(self._file, patches)
+        self._file.close()
+        self._journal.remove()
+
+    def _publish(self) -> None:
+        if os.path.lexists(self.path):
+            raise StorageError(
+                f"{display_path(self.path)} was made by another program meanwhile.",
+                path=display_path(self.path),
+                hint="Save again to add to it, or choose another name.",
+            )
+        with storage_errors(self.path, "written"):
+            os.rename(part_path(self.path), self.path)
+        sync_directory(os.path.dirname(self.path))
+
+    def rollback(self) -> None:
+        """Leave the archive byte for byte as it was, and no file beside it.
+
+        Raises:
+            StorageError: even that failed; the journal then stays and the next writer repairs.
+        """
+        if self._file.closed:
+            return
+        try:
+            if self.is_new:
+                self._file.close()
+                with storage_errors(part_path(self.path), "removed"), contextlib.suppress(FileNotFoundError):
+                    os.unlink(part_path(self.path))
+            else:
+                self._file.truncate(self.region.start)
+                with contextlib.suppress(OSError):
+                    os.utime(self.path, ns=(self._times.st_atime_ns, self._times.st_mtime_ns))
+                self._file.sync()
+        except KamarosError:
+            self._journal.close()
+            raise
+        finally:
+            self._file.close()
+        self._journal.remove()
+
+
+def recover(path: str, journal: Journal) -> None:
+    """Bring the archive at *path* to its last committed state after a crash; *journal* is held.
+
+    Raises:
+        StorageError: the file can't be written.
+    """
+    if os.path.lexists(part_path(path)) and _is_our_part(part_path(path)):
+        with storage_errors(part_path(path), "removed"):
+            os.unlink(part_path(path))
+    records, journal.leftover = journal.leftover, []
+    if not records or not os.path.lexists(path):
+        return
+    try:
+        _recover_existing(path, records)
+    except BaseException:
+        journal.leftover = records
+        raise
+
+
+def _recover_existing(path: str, records: list[dict[str, Any]]) -> None:
+    file = RandomAccessFile(path, "r+")
+    try:
+        end = committed_end(records, file)
+        if end is None or not _ends_there(file, end):
+            return  # the file is not the one the journal speaks of
+        commit = records[-1]
+        if commit.get("kind") == "commit" and tail_is_complete(commit, file):
+            apply_patches(file, [(int(at), bytes.fromhex(data)) for at, data in commit.get("patches", [])])
+        if file.size() > end:
+            file.truncate(end)
+            file.sync()
+    finally:
+        file.close()
+
+
+def apply_patches(file: RandomAccessFile, patches: Sequence[HeaderPatch]) -> None:
+    """Rewrite local headers in place; doing it again changes nothing."""
+    for offset, data in patches:
+        file.write(offset, [data])
+    if patches:
+        file.sync(data_only=True)
+
+
+def needs_recovery(path: str) -> bool:
+    """Whether something beside the archive tells of an unfinished save."""
+    return os.path.lexists(journal_path(path)) or os.path.lexists(part_path(path))
+
+
+def _begin_record(committed: int, *, new: bool) -> dict[str, Any]:
+    return {"kind": "begin", "committed": committed, "new": new, "pid": os.getpid(), "host": socket.gethostname()}
+
+
+def _ends_there(file: RandomAccessFile, end: int) -> bool:
+    try:
+        run_reader(file, read_directory(end))
+    except ZipFormatError:
+        return False
+    return True
+
+
+def _is_our_part(path: str) -> bool:
+    """Whether *path* begins like an archive of ours, or is empty: nobody else's file is ever removed."""
+    header, rest = encode_plain_local_header(_mimetype_entry()), len(MIMETYPE)
+    with storage_errors(path, "read"), open(path, "rb") as file:
+        head = file.read(len(header) + rest)
+    return not head or (head[:4] == header[:4] and head[30:] == header[30:] + MIMETYPE)
+
+
+def _mimetype_entry() -> ZipEntry:
+    return ZipEntry(
+        name=MIMETYPE_NAME,
+        method=0,
+        crc32=zlib.crc32(MIMETYPE),
+        compressed_size=len(MIMETYPE),
+        size=len(MIMETYPE),
+        header_offset=0,
+        header_size=30 + len(MIMETYPE_NAME),
+        mode=0o100644,
+        mtime=315532800,  # 1980-01-01, the first day of ZIP: the entry is the same in every archive
+    )

@@ -1,0 +1,225 @@
+"""Plan of a save: what is on disk, what the archive has, and what follows from the difference."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import os
+import time
+from collections.abc import Callable
+
+from kamaros_gui.archive.container import entry_name
+from kamaros_gui.archive.manifest import FileRecord
+from kamaros_gui.archive.paths import check_folder, stored_path
+from kamaros_gui.base.errors import ArchiveError, StorageError
+from kamaros_gui.base.texts import display_path
+from kamaros_gui.pipeline import SaveItem
+from kamaros_gui.storage.walk import WalkItem, WalkProblem, walk_tree
+
+__all__ = ["SaveOptions", "SavePlan", "make_plan"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SaveOptions:
+    """What is to be saved, and how.
+
+    Attributes:
+        paths: files and folders on disk.
+        into: folder inside the archive, empty for its root.
+        mirror: remove from the archive what vanished from the folders given.
+        excludes: glob patterns.
+        message, author: recorded with the version.
+    """
+
+    paths: tuple[str, ...]
+    into: str = ""
+    mirror: bool = False
+    excludes: tuple[str, ...] = ()
+    message: str = ""
+    author: str = ""
+
+
+@dataclasses.dataclass(slots=True)
+class SavePlan:
+    """What a save has to do.
+
+    Attributes:
+        items: what must be read.
+        raw_names: path → base64 of its bytes on disk, where they differ.
+        unchanged: number of files that need not be read.
+        deleted: paths that leave HEAD.
+        content_bytes: bytes that are to be read.
+        problems: what the walk could not see.
+        started_ns: when the walk began, nanoseconds since the epoch; whatever is read is read after it.
+    """
+
+    items: list[SaveItem] = dataclasses.field(default_factory=list)
+    raw_names: dict[str, str] = dataclasses.field(default_factory=dict)
+    unchanged: int = 0
+    deleted: list[str] = dataclasses.field(default_factory=list)
+    content_bytes: int = 0
+    problems: list[WalkProblem] = dataclasses.field(default_factory=list)
+    started_ns: int = dataclasses.field(default_factory=time.time_ns)
+
+
+def make_plan(
+    options: SaveOptions,
+    head: dict[str, FileRecord],
+    *,
+    reread: bool,
+    ignore: frozenset[tuple[int, int]],
+    should_stop: Callable[[], bool],
+    on_found: Callable[[int], None],
+) -> SavePlan:
+    """Walk the disk and compare it with *head*. Blocks; belongs in a worker thread.
+
+    Args:
+        options: what is to be saved.
+        head: path → record of the newest version.
+        reread: read files again although size, times and inode are as recorded.
+        ignore: (device, inode) of the archive itself.
+        should_stop: ends the walk early.
+        on_found: called with the number of items found so far, now and then.
+
+    Raises:
+        NotFoundError, StorageError: a path given can't be read.
+        ArchiveError: two paths given would have the same name in the archive.
+        UnsafeNameError: ``into`` can't be a folder in an archive.
+    """
+    into = check_folder(options.into)
+    _check_parents(into, head)
+    builder = _Builder(head, into, reread=reread, on_found=on_found)
+    roots = walk_tree(
+        _distinct_roots(options.paths),
+        excludes=options.excludes,
+        ignore=ignore,
+        should_stop=should_stop,
+        on_item=builder.add,
+        on_problem=builder.plan.problems.append,
+    )
+    plan = builder.plan
+    gone = _replaced(builder.kinds, head)
+    if options.mirror:
+        gone |= _vanished(options, into, roots, builder, head)
+    plan.deleted = sorted(gone)
+    return plan
+
+
+class _Builder:
+    def __init__(
+        self, head: dict[str, FileRecord], into: str, *, reread: bool, on_found: Callable[[int], None]
+    ) -> None:
+        self.plan = SavePlan()
+        self.kinds: dict[str, str] = {}
+        self._head = head
+        self._prefix = f"{into}/" if into else ""
+        self._reread = reread
+        self._on_found = on_found
+
+    def add(self, found: WalkItem) -> None:
+        """Decide what is to be done about *found*."""
+        plan = self.plan
+        path, raw_name = stored_path(self._prefix + found.relative)
+        if path in self.kinds:
+            reason = f"Another file is already called “{path}” in the archive."
+            plan.problems.append(WalkProblem(display_path(found.source), found.relative, reason, skipped=False))
+            return
+        self.kinds[path] = found.kind
+        if raw_name:
+            plan.raw_names[path] = raw_name
+        record = self._head.get(path)
+        if record is not None and record.type != found.kind:
+            record = None
+        if record is not None and self._is_unchanged(found, record):
+            plan.unchanged += found.kind != "directory"
+            return
+        known = record.current_hash if record is not None else ""
+        plan.items.append(SaveItem(found, path, entry_name(path, found.kind), known))
+        plan.content_bytes += found.size
+        if len(plan.items) % 1000 == 0:
+            self._on_found(len(plan.items))
+
+    def _is_unchanged(self, found: WalkItem, record: FileRecord) -> bool:
+        if found.kind == "directory":
+            return (record.mode, record.mtime_ns) == (found.mode & 0o7777, found.mtime_ns)
+        if found.kind == "symlink" or self._reread:
+            return False
+        return record.inode != 0 and (record.size, record.mtime_ns, record.inode, record.ctime_ns) == (
+            found.size,
+            found.mtime_ns,
+            found.inode,
+            found.ctime_ns,
+        )
+
+
+def _distinct_roots(paths: tuple[str, ...]) -> list[str]:
+    """Return *paths* without repetitions.
+
+    Raises:
+        ArchiveError: two different ones end in the same name.
+        StorageError: there are none.
+    """
+    names: dict[str, str] = {}
+    roots: list[str] = []
+    for path in paths:
+        children = path.replace(os.sep, "/").endswith(("/.", "/..")) or path in {".", ".."}
+        name = "" if children else os.path.basename(os.path.abspath(path))
+        place = os.path.abspath(path)
+        if name and names.setdefault(name, place) != place:
+            raise ArchiveError(
+                f"{display_path(names[name])} and {display_path(place)} would both be called “{name}” in the archive.",
+                hint="Save one of them into a folder of its own (--into), or save their common parent.",
+            )
+        if path not in roots:
+            roots.append(path)
+    if not roots:
+        raise StorageError("There is nothing to save: no path was given.")
+    return roots
+
+
+def _check_parents(into: str, head: dict[str, FileRecord]) -> None:
+    parts = into.split("/") if into else []
+    for depth in range(1, len(parts) + 1):
+        parent = "/".join(parts[:depth])
+        record = head.get(parent)
+        if record is not None and record.type != "directory":
+            raise ArchiveError(f"“{parent}” is a file in the archive; nothing can be put below it.")
+
+
+def _replaced(kinds: dict[str, str], head: dict[str, FileRecord]) -> set[str]:
+    """Return what HEAD has below paths that are no folders any more."""
+    files = {path for path, kind in kinds.items() if kind != "directory" and path in head}
+    replaced = {path for path in files if head[path].type == "directory"}
+    return {path for path in head if any(path.startswith(each + "/") for each in replaced)} if replaced else set()
+
+
+def _vanished(
+    options: SaveOptions, into: str, roots: list[str], builder: _Builder, head: dict[str, FileRecord]
+) -> set[str]:
+    """Return what HEAD has below the saved folders that is no longer on disk.
+
+    What could not be read, and what is excluded, has not vanished.
+    """
+    prefix = f"{into}/" if into else ""
+    below = tuple(stored_path(prefix + root)[0] if root else into for root in roots)
+    unseen = tuple(stored_path(prefix + problem.relative)[0] for problem in builder.plan.problems)
+    return {
+        path
+        for path in head
+        if path not in builder.kinds
+        and any(not each or path.startswith(each + "/") for each in below)
+        and not any(path == each or path.startswith(each + "/") for each in unseen)
+        and not _excluded(path.removeprefix(prefix), options.excludes)
+    }
+
+
+def _excluded(path: str, patterns: tuple[str, ...]) -> bool:
+    """Whether the walk would not have come to *path*."""
+    if not patterns:
+        return False
+    parts = path.split("/")
+    return any(
+        fnmatch.fnmatchcase(parts[depth], pattern) or fnmatch.fnmatchcase("/".join(parts[: depth + 1]), pattern)
+        for depth in range(len(parts))
+        for pattern in patterns
+    )

@@ -1,0 +1,128 @@
+"""The stages a flow is joined from: encoding, decoding and hashing as transforms, sources and sinks of streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kamaros_gui.base.limits import MIB
+from kamaros_gui.codecs import Buffer, ContentDigest, Decoder, EncodeJob, Encoder
+from kamaros_gui.pipeline.workers import Workers
+from kamaros_gui.storage.sources import BatchingSink
+from kamaros_gui.streams import ReadableController, ReadableStream
+
+__all__ = ["BlockTransformer", "DecodingSource", "digest_sink"]
+
+_DECODE_STEP = 1 * MIB
+
+
+class BlockTransformer:
+    """Cuts chunks of any size into the blocks an encoder wants, and prepares one job for each.
+
+    The cuts depend on the content alone, so any chunk size gives the same compressed bytes.
+
+    Args:
+        encoder: what the jobs come from.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._parts: list[memoryview] = []
+        self._gathered = 0
+
+    def transform(self, chunk: Buffer) -> list[EncodeJob]:
+        """Take *chunk*; return the jobs of the blocks it completes."""
+        jobs: list[EncodeJob] = []
+        rest = memoryview(chunk)
+        block_size = self._encoder.block_size
+        while len(rest) >= block_size - self._gathered:
+            room = block_size - self._gathered
+            self._parts.append(rest[:room])
+            rest = rest[room:]
+            jobs.append(self._encoder.prepare(self._take()))
+        if rest:
+            self._parts.append(rest)
+            self._gathered += len(rest)
+        return jobs
+
+    def flush(self) -> list[EncodeJob]:
+        """Return the jobs of the last block and of the end."""
+        jobs = [self._encoder.prepare(self._take())] if self._parts else []
+        return [*jobs, self._encoder.finish()]
+
+    def cancel(self, _reason: object) -> None:
+        """Drop what was gathered."""
+        self._take()
+
+    def _take(self) -> Buffer:
+        parts, self._parts, self._gathered = self._parts, [], 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class DecodingSource:
+    """Underlying source that decodes another stream: ``ReadableStream(DecodingSource(compressed, …))``.
+
+    A few compressed bytes can stand for a great many, and a transform has no way to stop in the middle of a chunk.
+    So decoding is pulled: each pull decodes one step, at most 1 MiB, in a worker, and reads more input only when the
+    decoder has nothing left. Memory stays flat whatever the ratio.
+
+    A cancel cancels the compressed stream; damaged data errors the stream with ``IntegrityError``.
+
+    Args:
+        compressed: stream of the entry's data; locked by this source.
+        decoder: for the entry's method.
+        workers: run the decoding.
+        chunk_size: bytes per chunk handed on.
+        on_chunk: called with the size of each chunk, for progress.
+    """
+
+    def __init__(
+        self,
+        compressed: ReadableStream[memoryview],
+        decoder: Decoder,
+        *,
+        workers: Workers,
+        chunk_size: int,
+        on_chunk: Callable[[int], None] | None = None,
+    ) -> None:
+        self._reader = compressed.get_reader()
+        self._decoder = decoder
+        self._workers = workers
+        self._step = max(_DECODE_STEP // chunk_size, 1) * chunk_size
+        self._chunk_size = chunk_size
+        self._on_chunk = on_chunk
+
+    async def pull(self, controller: ReadableController[memoryview]) -> None:
+        """Decode until something comes out, or the input ends."""
+        at_end = False
+        while True:
+            data: Buffer = b""
+            if self._decoder.needs_input or at_end:
+                result = await self._reader.read()
+                if result.value is None:
+                    self._decoder.finish()
+                    controller.close()
+                    return
+                data = result.value
+            if piece := await self._workers.compute(self._decoder.decompress, data, self._step):
+                break
+            at_end = self._decoder.eof
+        view = memoryview(piece)
+        for at in range(0, len(view), self._chunk_size):
+            chunk = view[at : at + self._chunk_size]
+            if self._on_chunk is not None:
+                self._on_chunk(len(chunk))
+            controller.enqueue(chunk)
+
+    async def cancel(self, reason: object = None) -> None:
+        """Cancel the compressed stream."""
+        await self._reader.cancel(reason)
+
+
+def digest_sink(digest: ContentDigest, workers: Workers) -> BatchingSink:
+    """Return an underlying sink that adds every chunk to *digest*, in batches, in a worker."""
+
+    def deliver(parts: list[Buffer]) -> None:
+        for part in parts:
+            digest.update(part)
+
+    return BatchingSink(deliver, submit=workers.compute)

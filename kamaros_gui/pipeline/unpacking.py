@@ -1,0 +1,166 @@
+"""The batch path of a restore: many small entries in one worker call. Every function here runs in a worker thread."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Final
+
+from kamaros_gui.base.errors import IntegrityError, KamarosError
+from kamaros_gui.base.limits import BATCH_BYTES, BATCH_FILES, MIB
+from kamaros_gui.codecs import ContentDigest, decode, open_decoder
+from kamaros_gui.storage.files import RandomAccessFile
+from kamaros_gui.storage.whole import FileWriter
+from kamaros_gui.zipfmt import ZipEntry, check_local_header, parse_local_header
+
+__all__ = ["RestoreItem", "check_content", "data_offset", "entry_batches", "read_entry", "unpack_batch"]
+
+_HEADER_GUESS: Final = 512
+"""Bytes read together with the data of a small entry, in the hope that the whole local header is in them."""
+
+_LARGEST_HEADER: Final = 30 + 2 * 0xFFFF
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RestoreItem:
+    """One entry to be checked and, if it has a destination, written.
+
+    Attributes:
+        path: path in the version, for messages.
+        entry: where the bytes are.
+        sha256: hash they must have; empty where the archive records none.
+        destination: file to create on disk; empty to check only.
+        mode: permission bits to set.
+        mtime_ns: modification time to set, nanoseconds.
+    """
+
+    path: str
+    entry: ZipEntry
+    sha256: str = ""
+    destination: str = ""
+    mode: int = 0o644
+    mtime_ns: int = 0
+
+
+def entry_batches(items: Iterable[RestoreItem]) -> Iterator[list[RestoreItem]]:
+    """Group *items*, in order, into batches bounded in number and content bytes."""
+    batch: list[RestoreItem] = []
+    weight = 0
+    for item in items:
+        if batch and (len(batch) >= BATCH_FILES or weight + item.entry.size > BATCH_BYTES):
+            yield batch
+            batch, weight = [], 0
+        batch.append(item)
+        weight += item.entry.size
+    if batch:
+        yield batch
+
+
+def unpack_batch(
+    archive: RandomAccessFile, batch: list[RestoreItem], tolerated: Container[str], should_stop: Callable[[], bool]
+) -> list[tuple[RestoreItem, KamarosError | None]]:
+    """Check and write every item; ends early, with fewer outcomes, when *should_stop* says so.
+
+    A full or broken target volume is an outcome of the item like damage is; the caller tells them apart by type.
+    """
+    outcomes: list[tuple[RestoreItem, KamarosError | None]] = []
+    for item in batch:
+        if should_stop():
+            break
+        try:
+            _unpack(archive, item, tolerated)
+        except KamarosError as error:
+            outcomes.append((item, error))
+        else:
+            outcomes.append((item, None))
+    return outcomes
+
+
+def data_offset(archive: RandomAccessFile, entry: ZipEntry, tolerated: Container[str]) -> int:
+    """Return where the data of *entry* begins, after checking its local header against the directory.
+
+    Args:
+        archive: the archive.
+        entry: from the central directory.
+        tolerated: names the local header may have instead, after an interrupted relabelling.
+
+    Raises:
+        ZipFormatError: the two headers disagree; the message names entry and field.
+    """
+    header = archive.read(entry.header_offset, _HEADER_GUESS)
+    try:
+        local = parse_local_header(header)
+    except IntegrityError:
+        local = parse_local_header(archive.read(entry.header_offset, _LARGEST_HEADER))
+    check_local_header(entry, local, names=tolerated)
+    return entry.header_offset + local.header_size
+
+
+def read_entry(archive: RandomAccessFile, entry: ZipEntry, limit: int, tolerated: Container[str] = ()) -> bytes:
+    """Return the checked content of *entry*, held whole.
+
+    Raises:
+        IntegrityError: it is damaged, or larger than *limit* bytes.
+    """
+    if entry.size > limit:
+        raise IntegrityError(f"{entry.name} claims {entry.size} bytes; at most {limit} are read.")
+    digest = ContentDigest()
+    content = b"".join(_content(archive, entry, tolerated, digest))
+    check_content(entry, entry.name, "", digest)
+    return content
+
+
+def check_content(entry: ZipEntry, path: str, sha256: str, digest: ContentDigest) -> None:
+    """Compare what was read with what was saved.
+
+    Raises:
+        IntegrityError: size, CRC-32 or SHA-256 differ; the message names the file.
+    """
+    if digest.size != entry.size:
+        raise IntegrityError(f"{path} is damaged: {digest.size} bytes came out, {entry.size} were saved.")
+    if digest.crc32 != entry.crc32:
+        raise IntegrityError(f"{path} is damaged: its CRC-32 is {digest.crc32:08x}, saved was {entry.crc32:08x}.")
+    if sha256 and digest.sha256 != sha256:
+        raise IntegrityError(f"{path} is damaged: its SHA-256 is {digest.sha256[:16]}…, saved was {sha256[:16]}….")
+
+
+def _unpack(archive: RandomAccessFile, item: RestoreItem, tolerated: Container[str]) -> None:
+    digest = ContentDigest()
+    pieces = _content(archive, item.entry, tolerated, digest)
+    if not item.destination:
+        for _ in pieces:
+            pass
+        check_content(item.entry, item.path, item.sha256, digest)
+        return
+    writer = FileWriter(item.destination)
+    try:
+        for piece in pieces:
+            writer.append([piece])
+        check_content(item.entry, item.path, item.sha256, digest)
+        writer.finish(item.mode, item.mtime_ns)
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _content(
+    archive: RandomAccessFile, entry: ZipEntry, tolerated: Container[str], digest: ContentDigest
+) -> Iterator[bytes]:
+    """Yield the content of a small entry and add it to *digest*; stops as soon as it exceeds the size it claims."""
+    block = archive.read(entry.header_offset, _HEADER_GUESS + entry.compressed_size)
+    try:
+        local = parse_local_header(block)
+    except IntegrityError:
+        block = archive.read(entry.header_offset, _LARGEST_HEADER + entry.compressed_size)
+        local = parse_local_header(block)
+    check_local_header(entry, local, names=tolerated)
+    end = local.header_size + entry.compressed_size
+    if len(block) < end:
+        block = archive.read_exactly(entry.header_offset, end)
+    decoder = open_decoder(entry.method)
+    for piece in decode(decoder, memoryview(block)[local.header_size : end], 1 * MIB):
+        digest.update(piece)
+        if digest.size > entry.size:
+            raise IntegrityError(f"{entry.name} is damaged: more bytes come out than its {entry.size}.")
+        yield piece
+    decoder.finish()

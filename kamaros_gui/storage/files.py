@@ -1,0 +1,172 @@
+"""Random access to one file: positional, blocking, with our errors. Called from worker threads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from kamaros_gui.base.errors import IntegrityError
+from kamaros_gui.storage.failures import storage_errors
+
+__all__ = ["Buffer", "RandomAccessFile", "sync_directory"]
+
+Buffer = bytes | bytearray | memoryview
+
+_MAX_VECTORS: Final = 512
+"""Parts in one ``pwritev``; POSIX guarantees 16, Linux and macOS allow 1024."""
+
+_HAS_POSITIONAL_IO: Final = hasattr(os, "pread") and hasattr(os, "pwritev")
+
+
+class RandomAccessFile:
+    """An open file, read and written at given offsets.
+
+    Reads may run on several threads at once. Writes go where they are told; nothing depends on a file position, except
+    where the platform has no positional calls: there a lock keeps seek and transfer together.
+
+    Args:
+        path: file to open.
+        mode: ``"r"`` to read, ``"r+"`` to read and write, ``"x"`` to create (fails when it exists).
+
+    Raises:
+        NotFoundError: there is no such file.
+        StorageError: it can't be opened.
+    """
+
+    def __init__(self, path: str | bytes, mode: str = "r") -> None:
+        flags = {"r": os.O_RDONLY, "r+": os.O_RDWR, "x": os.O_RDWR | os.O_CREAT | os.O_EXCL}[mode]
+        flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        self.path = os.fsdecode(path)
+        self._seek_lock = threading.Lock()
+        with storage_errors(path, "opened"):
+            self._fd = os.open(path, flags, 0o666)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file was closed."""
+        return self._fd < 0
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._fd
+
+    def status(self) -> os.stat_result:
+        """Return size, times and mode of the open file."""
+        with storage_errors(self.path, "read"):
+            return os.fstat(self._fd)
+
+    def size(self) -> int:
+        """Length of the file in bytes."""
+        return self.status().st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read up to *length* bytes at *offset*; fewer only at the end of the file.
+
+        Raises:
+            StorageError: the file can't be read.
+        """
+        with storage_errors(self.path, "read"):
+            data = self._read_once(offset, length)
+            if len(data) == length or not data:
+                return data
+            parts = [data]
+            got = len(data)
+            while got < length:
+                data = self._read_once(offset + got, length - got)
+                if not data:
+                    break
+                parts.append(data)
+                got += len(data)
+            return b"".join(parts)
+
+    def read_exactly(self, offset: int, length: int) -> bytes:
+        """Read *length* bytes at *offset*.
+
+        Raises:
+            IntegrityError: the file ends before.
+            StorageError: the file can't be read.
+        """
+        data = self.read(offset, length)
+        if len(data) != length:
+            raise IntegrityError(
+                f"{self.path} ends at byte {offset + len(data)}, but {length} bytes were expected at {offset}.",
+                hint="The file was cut short; restore it from a copy.",
+            )
+        return data
+
+    def write(self, offset: int, parts: Sequence[Buffer]) -> int:
+        """Write *parts* one after the other at *offset*; return the number of bytes.
+
+        Raises:
+            DiskFullError: the volume is full; some of the bytes may be written.
+            StorageError: the file can't be written.
+        """
+        total = sum(map(len, parts))
+        done = 0
+        pending = list(parts)
+        with storage_errors(self.path, "written", wanted=total):
+            while pending:
+                written = self._write_once(offset + done, pending[:_MAX_VECTORS])
+                done += written
+                pending = _drop_written(pending, written)
+        return total
+
+    def truncate(self, size: int) -> None:
+        """Cut or extend the file to *size* bytes."""
+        with storage_errors(self.path, "truncated"):
+            os.ftruncate(self._fd, size)
+
+    def sync(self, *, data_only: bool = False) -> None:
+        """Wait until the content (and the metadata, unless *data_only*) is on the disk."""
+        with storage_errors(self.path, "written"):
+            try:
+                (os.fdatasync if data_only and hasattr(os, "fdatasync") else os.fsync)(self._fd)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # a file system that can't sync says so; it is not an error
+                    raise
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _read_once(self, offset: int, length: int) -> bytes:
+        if _HAS_POSITIONAL_IO:
+            return os.pread(self._fd, length, offset)
+        with self._seek_lock:
+            os.lseek(self._fd, offset, os.SEEK_SET)
+            return os.read(self._fd, length)
+
+    def _write_once(self, offset: int, parts: Sequence[Buffer]) -> int:
+        if _HAS_POSITIONAL_IO:
+            return os.pwritev(self._fd, parts, offset)
+        with self._seek_lock:
+            os.lseek(self._fd, offset, os.SEEK_SET)
+            return os.write(self._fd, parts[0])
+
+
+def _drop_written(parts: list[Buffer], written: int) -> list[Buffer]:
+    for index, part in enumerate(parts):
+        if written < len(part):
+            return [memoryview(part)[written:], *parts[index + 1 :]] if written else parts[index:]
+        written -= len(part)
+    return []
+
+
+def sync_directory(path: str) -> None:
+    """Make a rename or a new file in the folder *path* durable; does nothing where the platform has no such thing."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    with storage_errors(path, "written"):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        finally:
+            os.close(fd)

@@ -1,0 +1,177 @@
+"""Underlying sources and sinks over files, for readable and writable streams.
+
+They know files and threads only through a ``submit`` function, and streams only through the controller they are given
+(WHATWG Streams, *underlying source* and *underlying sink*), so this layer needs no stream of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from kamaros_gui.base.limits import READ_SLAB, WRITE_BATCH
+from kamaros_gui.storage.files import Buffer, RandomAccessFile
+
+__all__ = ["BatchingSink", "RangeSource", "Submit"]
+
+
+class Submit(Protocol):
+    """Run a blocking function in a worker thread."""
+
+    def __call__(self, function: Callable[..., Any], /, *arguments: Any) -> asyncio.Future[Any]:
+        """Start *function* with *arguments*; the future has its outcome."""
+
+
+class _Readable(Protocol):
+    @property
+    def desired_size(self) -> float | None: ...
+
+    def enqueue(self, chunk: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class RangeSource:
+    """Underlying source that reads a range of a file: whole slabs in a thread, handed on as chunks.
+
+    While the chunks of one slab are consumed the next slab is read. At most two slabs are held beside the stream's
+    own queue. A cancel stops after the read under way; its bytes are dropped.
+
+    Args:
+        file: open for reading; stays open.
+        offset: first byte.
+        length: bytes to read; the source closes early where the file ends.
+        chunk_size: bytes per chunk.
+        submit: runs the blocking reads.
+        checkpoint: awaited before each slab: the place where a pause holds and an abort is noticed.
+        on_chunk: called with the size of each chunk handed on, for progress.
+    """
+
+    def __init__(
+        self,
+        file: RandomAccessFile,
+        offset: int,
+        length: int,
+        *,
+        chunk_size: int,
+        submit: Submit,
+        checkpoint: Callable[[], Awaitable[None]] | None = None,
+        on_chunk: Callable[[int], None] | None = None,
+    ) -> None:
+        self._file = file
+        self._offset = offset
+        self._end = offset + length
+        self._chunk_size = chunk_size
+        self._slab_size = max(READ_SLAB // chunk_size, 1) * chunk_size
+        self._submit = submit
+        self._checkpoint = checkpoint
+        self._on_chunk = on_chunk
+        self._slab: memoryview = memoryview(b"")
+        self._position = 0
+        self._ahead: asyncio.Future[bytes] | None = None
+
+    def pull(self, controller: _Readable) -> Awaitable[None] | None:
+        """Enqueue chunks while the queue has room; returns an awaitable only when a slab must be read first."""
+        if self._position >= len(self._slab):
+            return self._refill(controller)
+        self._hand_on(controller)
+        return None
+
+    async def cancel(self, _reason: object = None) -> None:
+        """Wait for the read under way, so that the file can be closed."""
+        self._slab = memoryview(b"")
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _refill(self, controller: _Readable) -> None:
+        if self._checkpoint is not None:
+            await self._checkpoint()
+        ahead = self._ahead or self._read_next()
+        data = await ahead if ahead is not None else b""
+        self._slab, self._position = memoryview(data), 0
+        self._offset += len(data)
+        self._ahead = self._read_next() if data else None
+        if data:
+            self._hand_on(controller)
+        else:
+            controller.close()
+
+    def _read_next(self) -> asyncio.Future[bytes] | None:
+        length = min(self._slab_size, self._end - self._offset)
+        return self._submit(self._file.read, self._offset, length) if length > 0 else None
+
+    def _hand_on(self, controller: _Readable) -> None:
+        slab, size = self._slab, self._chunk_size
+        total = len(slab)
+        while self._position < total:
+            chunk = slab[self._position : self._position + size]
+            self._position += size
+            if self._on_chunk is not None:
+                self._on_chunk(len(chunk))
+            controller.enqueue(chunk)
+            if (controller.desired_size or 0) <= 0:
+                break
+        if self._position >= total and self._ahead is None and self._offset >= self._end:
+            controller.close()
+
+
+class BatchingSink:
+    """Underlying sink that gathers chunks and hands them over in batches, in a thread.
+
+    Up to one batch is being written while the next one is gathered. An error of a batch fails the next write or the
+    close. An abort drops what was gathered and waits for the batch under way.
+
+    Args:
+        deliver: blocking function that takes a list of buffers, called for one batch at a time.
+        submit: runs it.
+        batch_size: bytes per batch.
+    """
+
+    def __init__(
+        self, deliver: Callable[[list[Buffer]], object], *, submit: Submit, batch_size: int = WRITE_BATCH
+    ) -> None:
+        self._deliver = deliver
+        self._submit = submit
+        self._batch_size = batch_size
+        self._parts: list[Buffer] = []
+        self._gathered = 0
+        self._under_way: asyncio.Future[Any] | None = None
+
+    def write(self, chunk: Buffer, _controller: object = None) -> Awaitable[None] | None:
+        """Take a chunk; returns an awaitable only when a batch is full and the one before is still under way."""
+        self._parts.append(chunk)
+        self._gathered += len(chunk)
+        if self._gathered < self._batch_size:
+            return None
+        if self._under_way is None:
+            self._start()
+            return None
+        return self._flush()
+
+    async def close(self) -> None:
+        """Deliver the rest and wait for it."""
+        await self._flush()
+        await self._settle()
+
+    async def abort(self, _reason: object = None) -> None:
+        """Drop the rest and wait for the batch under way, so that the file can be closed."""
+        self._parts, self._gathered = [], 0
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            await asyncio.gather(under_way, return_exceptions=True)
+
+    async def _flush(self) -> None:
+        await self._settle()
+        if self._parts:
+            self._start()
+
+    def _start(self) -> None:
+        parts, self._parts, self._gathered = self._parts, [], 0
+        self._under_way = self._submit(self._deliver, parts)
+
+    async def _settle(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            await under_way

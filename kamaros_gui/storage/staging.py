@@ -1,0 +1,164 @@
+"""Staging: a hidden folder inside the target of a restore, where everything is written before it gets its final name.
+
+It lies on the target's own volume, so giving the final names is a rename. It holds a lock while its owner lives; one
+without is the leftover of a crash and is removed by the next restore into the same target.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from typing import Final
+
+import filelock
+
+from kamaros_gui.storage.failures import storage_errors
+
+__all__ = ["StagingFolder", "move"]
+
+_PREFIX: Final = ".kamaros-restore-"
+_SUFFIX: Final = ".part"
+_LOCK: Final = "lock"
+
+
+class StagingFolder:
+    """A staging folder of this process. All methods block and belong in a worker thread.
+
+    Args:
+        target: folder that is restored into; made when it does not exist.
+
+    Raises:
+        StorageError: the target can't be written.
+
+    Attributes:
+        root: where files are staged.
+        target: as given, absolute.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = os.path.abspath(target)
+        self._made = _make_folders(self.target)
+        try:
+            remove_leftovers(self.target)
+            with storage_errors(self.target, "written"):
+                self._folder = tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=self.target)
+                self._lock = os.open(os.path.join(self._folder, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+                filelock.lock_descriptor(self._lock, blocking=False)
+                self.root = os.path.join(self._folder, "files")
+                os.mkdir(self.root, 0o700)
+        except BaseException:
+            self._remove_made_folders()
+            raise
+
+    def remove(self, *, keep_target: bool) -> None:
+        """Remove the staging folder with everything in it.
+
+        Args:
+            keep_target: whether folders that were made for the target stay.
+        """
+        _remove_tree(self._folder)
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
+        if not keep_target:
+            self._remove_made_folders()
+
+    def _remove_made_folders(self) -> None:
+        for folder in reversed(self._made):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
+def remove_leftovers(target: str) -> int:
+    """Remove staging folders in *target* whose owner is gone; return how many there were."""
+    removed = 0
+    with contextlib.suppress(OSError), os.scandir(target) as entries:
+        for entry in list(entries):
+            if not (entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)):
+                continue
+            if entry.is_dir(follow_symlinks=False) and _is_abandoned(entry.path):
+                _remove_tree(entry.path)
+                removed += 1
+    return removed
+
+
+def move(source: str, destination: str) -> None:
+    """Give *source* its final name *destination*, replacing a file that is there, across a mount point if need be.
+
+    Raises:
+        StorageError: it can't be moved; *source* then is still there.
+    """
+    with storage_errors(destination, "written"):
+        try:
+            os.replace(source, destination)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _move_across(source, destination)
+
+
+def _move_across(source: str, destination: str) -> None:
+    """Copy beside *destination* first: the final name never shows half a file."""
+    staged = f"{destination}{_PREFIX}{os.getpid()}{_SUFFIX}"
+    try:
+        shutil.copy2(source, staged, follow_symlinks=False)
+        os.replace(staged, destination)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(staged)
+        raise
+    os.unlink(source)
+
+
+def _make_folders(path: str) -> list[str]:
+    """Make *path* and its parents; return those that were made, outermost first."""
+    missing: list[str] = []
+    current = path
+    while not os.path.lexists(current):
+        missing.append(current)
+        current = os.path.dirname(current)
+    missing.reverse()
+    made: list[str] = []
+    try:
+        for folder in missing:
+            with storage_errors(folder, "made"):
+                os.mkdir(folder)
+            made.append(folder)
+        with storage_errors(path, "written"):
+            if not os.path.isdir(path):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except BaseException:
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        raise
+    return made
+
+
+def _is_abandoned(folder: str) -> bool:
+    try:
+        fd = os.open(os.path.join(folder, _LOCK), os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        return filelock.lock_descriptor(fd, blocking=False)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def _remove_tree(folder: str) -> None:
+    """Remove *folder* even where restored permissions forbid to look into it."""
+    with contextlib.suppress(OSError):
+        for current, folders, _ in os.walk(folder):
+            for name in folders:
+                path = os.path.join(current, name)
+                if stat.S_IMODE(os.lstat(path).st_mode) & 0o700 != 0o700 and not os.path.islink(path):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
