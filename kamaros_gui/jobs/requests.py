@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Literal
+from typing import ClassVar, Literal
 
 from kamaros_gui.base.config import JCFConfig
 
@@ -36,7 +36,7 @@ class SaveRequest:
     excludes: tuple[str, ...] = ()
     config: JCFConfig | None = None
 
-    kind = "save"
+    kind: ClassVar[str] = "save"
 
     @property
     def title(self) -> str:
@@ -56,8 +56,10 @@ class RestoreRequest:
         paths: entries or folders inside the archive, empty for all.
         version: id, unique prefix, tag, ``HEAD`` or ``HEAD~n``.
         on_conflict: what to do where a different file exists (identical content is always skipped and counted):
-            ``fail`` reports it and leaves the file on disk as it is, ``skip`` does the same but counts it as
-            skipped, ``overwrite`` replaces it, ``rename`` restores beside it as ``name (2).ext``.
+            ``fail`` restores nothing at all, ``skip`` leaves the file on disk as it is, ``overwrite`` replaces it,
+            ``rename`` restores beside it as ``name (2).ext``.
+        outside_links: whether links that may lead out of the target are restored too.
+        config: settings of this restore, ``None`` for the runner's.
     """
 
     archive: str
@@ -65,9 +67,10 @@ class RestoreRequest:
     paths: tuple[str, ...] = ()
     version: str = "HEAD"
     on_conflict: ConflictPolicy = "fail"
+    outside_links: bool = False
     config: JCFConfig | None = None
 
-    kind = "restore"
+    kind: ClassVar[str] = "restore"
 
     @property
     def title(self) -> str:
@@ -83,7 +86,7 @@ class VerifyRequest:
     archive: str
     config: JCFConfig | None = None
 
-    kind = "verify"
+    kind: ClassVar[str] = "verify"
 
     @property
     def title(self) -> str:

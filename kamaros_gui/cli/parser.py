@@ -1,0 +1,122 @@
+"""The command line: verbs, arguments, help."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from kamaros_gui import __version__
+from kamaros_gui.base.config import CODECS, parse_size
+from kamaros_gui.base.errors import ConfigError
+
+__all__ = ["make_parser"]
+
+_EPILOG: Final = """\
+exit status: 0 done, 1 error, 2 usage, 3 no such file, 4 no such version, 5 integrity failure,
+6 finished but some files were skipped, 130 cancelled (the archive is unchanged)
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``kamaros``."""
+    parser = argparse.ArgumentParser(
+        prog="kamaros",
+        description="An archiver with a memory: a .jcf file is a ZIP any unzip opens, with versions to go back to.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"kamaros {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _add_save(verbs)
+    _add_restore(verbs)
+    _add_readers(verbs)
+    demo = verbs.add_parser("demo", help="save, change, save again and restore a small tree, and show what happens")
+    demo.add_argument("folder", nargs="?", metavar="DIR", help="folder to work in (default: a new temporary one)")
+    gui = verbs.add_parser("gui", help="open the window")
+    gui.add_argument("paths", nargs="*", metavar="ARCHIVE | PATH", help="archive to open, or files to save")
+    return parser
+
+
+_Verbs = argparse._SubParsersAction  # noqa: SLF001 - argparse gives the type no public name
+
+
+def _add_save(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    save = verbs.add_parser(
+        "save",
+        help="add files and folders as one new version",
+        description="Save files and folders as one new version. PATH is stored under its own last name; photos/. stands"
+        " for what is in photos.",
+    )
+    save.add_argument("archive", metavar="ARCHIVE", help="the .jcf file; made when it does not exist")
+    save.add_argument("paths", nargs="+", metavar="PATH", help="files and folders to save")
+    save.add_argument("-m", "--message", default="", help="what this version is")
+    save.add_argument("--author", default="", metavar="NAME", help="who made it")
+    save.add_argument("--into", default="", metavar="FOLDER", help="folder inside the archive to save into")
+    save.add_argument("--mirror", action="store_true", help="also remove what vanished from the folders given")
+    save.add_argument(
+        "--exclude", action="append", default=[], metavar="GLOB", help="leave out matching names or paths (repeatable)"
+    )
+    save.add_argument(
+        "--reread", action="store_true", default=None, help="read files again although they look unchanged"
+    )
+    save.add_argument("--codec", choices=list(CODECS), help="deflate opens everywhere; zstd needs Kamaros or 7-Zip")
+    save.add_argument("--level", type=int, metavar="N", help="1-9 for deflate (6), 1-19 for zstd (3)")
+    save.add_argument("--verify", choices=["off", "fast", "full"], help="read back what was written before committing")
+    _add_common(save)
+
+
+def _add_restore(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    restore = verbs.add_parser("restore", help="restore a version, whole or in part")
+    restore.add_argument("archive", metavar="ARCHIVE")
+    restore.add_argument("paths", nargs="*", metavar="PATH", help="files or folders in the archive (default: all)")
+    restore.add_argument("-C", "--directory", default=".", metavar="DIR", help="folder to restore into (default: here)")
+    _add_version(restore)
+    restore.add_argument(
+        "--on-conflict",
+        choices=["fail", "skip", "overwrite", "rename"],
+        default="fail",
+        help="where a file with other content exists: restore nothing (default), leave it, replace it, or restore"
+        " beside it",
+    )
+    restore.add_argument(
+        "--outside-links", action="store_true", help="also restore links that point outside the restored folder"
+    )
+    _add_common(restore)
+
+
+def _add_readers(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    listing = verbs.add_parser("list", help="list the entries of a version")
+    listing.add_argument("archive", metavar="ARCHIVE")
+    _add_version(listing)
+    _add_output(listing)
+    log = verbs.add_parser("log", help="list the versions, or those that touched one path")
+    log.add_argument("archive", metavar="ARCHIVE")
+    log.add_argument("path", nargs="?", default="", metavar="PATH")
+    _add_output(log)
+    verify = verbs.add_parser("verify", help="check every byte and the history")
+    verify.add_argument("archive", metavar="ARCHIVE")
+    _add_common(verify)
+
+
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--version", dest="wanted", default="HEAD", metavar="V", help="id, unique prefix, tag, HEAD or HEAD~2"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--chunk-size", type=_size, metavar="SIZE", help="bytes per chunk, for example 64K")
+    parser.add_argument("--workers", type=int, metavar="N", help="threads that hash and compress (0: one per CPU)")
+    _add_output(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
