@@ -23,6 +23,7 @@ from kamaros_gui.archive.manifest import (
     FileState,
     Manifest,
     Version,
+    encodable,
     encode_manifest,
     encode_states,
     iso_time,
@@ -96,8 +97,10 @@ def build_next_state(
     builder = _Builder(manifest, table, plan, now_iso())
     for each in packed:
         builder.apply(each)
+    unread = {item.path for item in plan.items} - {each.item.path for each in packed}
     for path in plan.deleted:
-        builder.delete(path)
+        if not _is_below_any(path, unread):
+            builder.delete(path)
     return builder.finish(options, snapshot_interval)
 
 
@@ -171,7 +174,8 @@ class _Builder:
         self._changes[path] = state
         if found.kind != "directory":
             self._counts["added" if change == "added" else "modified"] += 1
-        if found.kind != "directory" or before is None or before.mode != record.mode:
+        # The time of a folder changes with everything in it, the archive itself included: alone it is no version.
+        if found.kind != "directory" or before is None or (before.type, before.mode) != (record.type, record.mode):
             self._matters = True
 
     def _replace_entry(self, path: str, before: FileRecord | None, packed: PackedEntry) -> None:
@@ -206,13 +210,13 @@ class _Builder:
         snapshot = _snapshot_is_due(manifest.versions, snapshot_interval)
         states = self._changes
         if snapshot:
-            states = {path: self._changes.get(path) or state_of(record) for path, record in manifest.file_map.items()}
+            states = {path: state_of(record) for path, record in manifest.file_map.items()} | self._changes
         version = Version(
             id=str(uuid.uuid4()),
             parent_id=manifest.refs.get("head"),
             timestamp=self._now,
-            message=options.message,
-            author=options.author,
+            message=encodable(options.message),
+            author=encodable(options.author),
             file_states=encode_states(states),
             snapshot=snapshot,
             counts=(self._counts["added"], self._counts["modified"], self._counts["deleted"]),
@@ -231,6 +235,14 @@ def _change(before: FileRecord | None, after: FileRecord) -> ChangeType | None:
     if (before.mode, before.mtime_ns, before.raw_name) != (after.mode, after.mtime_ns, after.raw_name):
         return "metadata"
     return None
+
+
+def _is_below_any(path: str, unread: set[str]) -> bool:
+    """Whether a file that could not be read stands on disk where the archive has a folder with *path* in it."""
+    while unread and (path := path.rpartition("/")[0]):
+        if path in unread:
+            return True
+    return False
 
 
 def _is_racy(packed: PackedEntry, read_after: int) -> bool:

@@ -83,7 +83,7 @@ class Transaction:
             ArchiveError: it is a plain ZIP, which has no history to add to.
             StorageError: its folder or file can't be written.
         """
-        path = os.path.abspath(path)
+        path = os.path.realpath(path)  # one journal for an archive, whatever links lead to it
         folder = os.path.dirname(path)
         if not os.path.isdir(folder):
             raise StorageError(
@@ -178,10 +178,17 @@ class Transaction:
         self._file.sync()
         if self.is_new:
             self._publish()
-        # Committed. From here on a failure is repaired by the next one who opens the archive for writing.
-        apply_patches(self._file, patches)
+        # Committed: from here on nothing may fail the save, and nothing be taken back. What can't be finished now is
+        # finished by the next one who opens the archive for writing, from the journal.
+        try:
+            apply_patches(self._file, patches)
+        except StorageError:
+            self._file.close()
+            self._journal.close()
+            return
         self._file.close()
-        self._journal.remove()
+        with contextlib.suppress(StorageError):  # what it says has happened; the next writer removes it
+            self._journal.remove()
 
     def _publish(self) -> None:
         if os.path.lexists(self.path):
@@ -192,7 +199,13 @@ class Transaction:
             )
         with storage_errors(self.path, "written"):
             os.rename(part_path(self.path), self.path)
-        sync_directory(os.path.dirname(self.path))
+        try:
+            sync_directory(os.path.dirname(self.path))
+        except StorageError:
+            # It may not outlive a power cut, so it is not there: rollback then removes it under its first name.
+            with storage_errors(self.path, "written"):
+                os.rename(self.path, part_path(self.path))
+            raise
 
     def rollback(self) -> None:
         """Leave the archive byte for byte as it was, and no file beside it.

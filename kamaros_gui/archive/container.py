@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Generator
 from typing import Any, Final, TypeVar
 
@@ -29,6 +30,7 @@ __all__ = [
 
 MIMETYPE_NAME: Final = "mimetype"
 MIMETYPE: Final = b"application/x-jcf"
+_MARK: Final = (0, len(MIMETYPE), zlib.crc32(MIMETYPE))
 CONTENT_PREFIX: Final = "content/"
 BLOB_PREFIX: Final = ".store/blobs/"
 
@@ -110,7 +112,8 @@ class Container:
     @classmethod
     def _read(cls, path: str, file: RandomAccessFile, end: int | None) -> Container:
         size = file.size()
-        journal = read_journal(path) if end is None else []
+        # The journal lies beside the file itself, not beside a link to it.
+        journal = read_journal(os.path.realpath(path)) if end is None else []
         known = committed_end(journal, file) if journal else end
         warnings: list[str] = []
         try:
@@ -133,16 +136,27 @@ class Container:
     def _read_manifest(self) -> Manifest | None:
         entry = self.entries.get(MANIFEST_NAME)
         mark = self.entries.get(MIMETYPE_NAME)
-        if entry is None or mark is None or mark.header_offset != 0:
+        # Other formats begin with a mimetype entry too, with another content.
+        if entry is None or mark is None or (mark.header_offset, mark.size, mark.crc32) != _MARK:
             return None
         try:
             data = read_entry(self.file, entry, MAX_MANIFEST_SIZE)
         except IntegrityError as error:
             raise type(error)(
-                f"{display_path(self.path)}: {error}",
+                f"{display_path(self.path)}: The manifest can't be read: {error}",
                 hint="The files themselves can still be taken out with any unzip.",
             ) from None
         return decode_manifest(data)
+
+    def own_entry(self, path: str, digest: str) -> ZipEntry | None:
+        """Return the entry of *path* in HEAD if it holds the content *digest*.
+
+        Where several entries hold the same bytes, damage to one of them is not to spread to the others.
+        """
+        record = self.manifest.file_map.get(path) if self.manifest is not None else None
+        if record is None or record.current_hash != digest:
+            return None
+        return self.entries.get(entry_name(path, record.type))
 
     def by_hash(self) -> dict[str, ZipEntry]:
         """Return content hash → the entry that holds it, from HEAD and from the blobs."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from kamaros_gui.archive.container import Container
 from kamaros_gui.archive.planning import SaveOptions
@@ -15,7 +16,7 @@ from kamaros_gui.archive.saving import save
 from kamaros_gui.archive.targets import ConflictPolicy
 from kamaros_gui.archive.verify import verify
 from kamaros_gui.archive.views import history_of, list_version
-from kamaros_gui.base.abort import AbortSignal
+from kamaros_gui.base.abort import AbortController, AbortSignal
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import NotFoundError
@@ -27,6 +28,8 @@ from kamaros_gui.pipeline import Workers
 __all__ = ["JCFManager"]
 
 _PROGRESS_INTERVAL = 0.1
+
+T = TypeVar("T")
 
 
 class JCFManager:
@@ -106,8 +109,9 @@ class JCFManager:
             message=message,
             author=author,
         )
-        async with _Reporting(control or RunControl(signal), on_progress) as running:
-            return await save(self.path, options, self.config, self._workers, running)
+        return await _to_its_end(
+            lambda running: save(self.path, options, self.config, self._workers, running), signal, on_progress, control
+        )
 
     async def restore(
         self,
@@ -129,8 +133,12 @@ class JCFManager:
             on_conflict=on_conflict,
             outside_links=outside_links,
         )
-        async with _Reporting(control or RunControl(signal), on_progress) as running:
-            return await restore(self.path, options, self.config, self._workers, running)
+        return await _to_its_end(
+            lambda running: restore(self.path, options, self.config, self._workers, running),
+            signal,
+            on_progress,
+            control,
+        )
 
     async def verify(
         self,
@@ -140,8 +148,9 @@ class JCFManager:
         control: RunControl | None = None,
     ) -> VerifyReport:
         """Check every byte and the history; see :func:`kamaros_gui.archive.verify.verify`."""
-        async with _Reporting(control or RunControl(signal), on_progress) as running:
-            return await verify(self.path, self.config, self._workers, running)
+        return await _to_its_end(
+            lambda running: verify(self.path, self.config, self._workers, running), signal, on_progress, control
+        )
 
     async def list_files(self, version: str = "HEAD") -> Listing:
         """Return the entries of a version, and the history.
@@ -188,6 +197,33 @@ class JCFManager:
 
     async def _load(self) -> Container:
         return await self._workers.io(Container.load, self.path)
+
+
+async def _to_its_end(
+    work: Callable[[RunControl], Coroutine[Any, Any, T]],
+    signal: AbortSignal | None,
+    on_progress: Callable[[ProgressSnapshot], object] | None,
+    control: RunControl | None,
+) -> T:
+    """Run *work* in a task of its own.
+
+    A cancel of the caller's task becomes an abort, and goes on only when the work has cleaned up: threads still write
+    while a coroutine is torn down, and nobody may cut the file back before they have ended.
+    """
+    canceller = AbortController()
+    signals = [canceller.signal] if signal is None else [canceller.signal, signal]
+    async with _Reporting(control or RunControl(AbortSignal.any(signals)), on_progress) as running:
+        task = asyncio.ensure_future(work(running))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            canceller.abort()
+            while not task.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # looked at, so that asyncio does not complain about it
+            raise
 
 
 class _Reporting:

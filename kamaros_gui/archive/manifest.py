@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ __all__ = [
     "Version",
     "decode_manifest",
     "decode_states",
+    "encodable",
     "encode_manifest",
     "encode_states",
     "iso_time",
@@ -35,6 +36,11 @@ FORMAT_VERSION: Final = "1.1.0"
 _MAJOR: Final = "1."
 
 ChangeType = Literal["added", "modified", "metadata", "deleted", "unchanged", "renamed"]
+
+Size = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Nanoseconds = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Mode = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+# What the operating system takes; a number beyond it would only fail when a file is restored.
 
 
 class FileRecord(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
@@ -57,12 +63,12 @@ class FileRecord(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=Tru
     inode_id: str
     type: EntryType = "file"
     current_hash: str = ""
-    size: int = 0
+    size: Size = 0
     created: str = ""
     modified: str = ""
-    mtime_ns: int = 0
+    mtime_ns: Nanoseconds = 0
     mime: str = ""
-    mode: int = 0
+    mode: Mode = 0
     raw_name: str = ""
     inode: int = 0
     ctime_ns: int = 0
@@ -81,12 +87,12 @@ class FileState(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True
     inode_id: str = ""
     type: EntryType = "file"
     hash: str = ""
-    size: int = 0
+    size: Size = 0
     change_type: ChangeType = "added"
     deleted: bool = False
     content_ref: str | None = None
-    mode: int = 0
-    mtime_ns: int = 0
+    mode: Mode = 0
+    mtime_ns: Nanoseconds = 0
     raw_name: str = ""
 
 
@@ -141,7 +147,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     @classmethod
     def empty(cls, name: str, now: str) -> Manifest:
         """Return the manifest of a new archive."""
-        metadata = {"name": name, "created": now, "lastModified": now, "application": "Kamaros"}
+        metadata = {"name": encodable(name), "created": now, "lastModified": now, "application": "Kamaros"}
         return cls(metadata=metadata, file_map={}, versions=[], refs={})
 
 
@@ -204,6 +210,11 @@ def _check_references(manifest: Manifest) -> None:
     head = manifest.refs.get("head", "")
     if (head or manifest.versions) and head not in known:
         raise ManifestError("The manifest is damaged: refs.head names no version - at `$.refs.head`.")
+
+
+def encodable(text: str) -> str:
+    """Return *text*, from a command line or a file name, as Unicode that JSON can hold: other bytes become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

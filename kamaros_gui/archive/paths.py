@@ -43,6 +43,8 @@ def disk_path(path: str, raw_name: str) -> str:
         relative = os.fsdecode(base64.b64decode(raw_name, validate=True))
     except (binascii.Error, ValueError):
         raise UnsafeNameError("The name recorded for the disk is not readable.") from None
+    if "\0" in relative:
+        raise UnsafeNameError("The name recorded for the disk contains a zero byte.")
     if stored_path(relative)[0] != path:
         raise UnsafeNameError("The name recorded for the disk is another one than the archive shows.")
     return relative

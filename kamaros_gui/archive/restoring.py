@@ -177,7 +177,7 @@ class _Restore:
             folders.add(placement.relative.rpartition("/")[0])
         with storage_errors(staging.target, "written"):
             for folder in sorted(folders - {""}):
-                os.makedirs(os.path.join(staging.root, folder), exist_ok=True)
+                _make_folder(staging.root, folder)
         return items
 
     def _place(self, plan: TargetPlan, staging: StagingFolder) -> None:
@@ -257,14 +257,27 @@ class _Restore:
 
 def _merge(source: str, destination: str) -> None:
     """Move what is in *source* into *destination*, whole folders at once where nothing is in their way."""
-    with storage_errors(source, "read"), os.scandir(source) as entries:
-        found = list(entries)
-    for entry in found:
-        place = os.path.join(destination, entry.name)
-        if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
-            _merge(entry.path, place)
-        else:
-            move(entry.path, place)
+    pending = [(source, destination)]  # an own stack: trees are deeper than Python's
+    while pending:
+        source, destination = pending.pop()
+        with storage_errors(source, "read"), os.scandir(source) as entries:
+            found = list(entries)
+        for entry in found:
+            place = os.path.join(destination, entry.name)
+            if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
+                pending.append((entry.path, place))
+            else:
+                move(entry.path, place)
+
+
+def _make_folder(root: str, folder: str) -> None:
+    """Make *folder* below *root*, and its parents where they are missing."""
+    missing: list[str] = []
+    while folder and not os.path.isdir(os.path.join(root, folder)):
+        missing.append(folder)
+        folder = folder.rpartition("/")[0]
+    for each in reversed(missing):
+        os.mkdir(os.path.join(root, each))
 
 
 def _folds_case(folder: str) -> bool:

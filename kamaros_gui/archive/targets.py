@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Final, Literal
 
 from kamaros_gui.archive.manifest import FileState
@@ -90,7 +90,7 @@ def plan_targets(
         link_target: reads where a link of the archive points to.
         should_stop: ends early.
     """
-    planner = _Planner(target, policy, folds_case=folds_case, link_target=link_target, should_stop=should_stop)
+    planner = _Planner(states, target, policy, folds_case=folds_case, link_target=link_target, should_stop=should_stop)
     for path, state in states.items():
         if should_stop():
             break
@@ -127,6 +127,7 @@ def link_leaves(relative: str, target: bytes) -> bool:
 class _Planner:
     def __init__(
         self,
+        states: Container[str],
         target: str,
         policy: ConflictPolicy,
         *,
@@ -142,6 +143,7 @@ class _Planner:
         self._should_stop = should_stop
         self._real_folders: dict[str, bool] = {"": True}
         self._taken: dict[str, str] = {}
+        self._states = states
         self._chosen: set[str] = set()
 
     def refuse(self, path: str, reason: str, kind: IssueKind) -> None:
@@ -179,16 +181,22 @@ class _Planner:
 
     def _check_parents(self, relative: str) -> None:
         """Raise UnsafeNameError when a parent of *relative* is a link in the target."""
+        unknown: list[str] = []
         parent = relative.rpartition("/")[0]
-        if parent in self._real_folders:
-            passable = self._real_folders[parent]
-        else:
-            self._check_parents(parent)
-            info = self._lstat(parent)
-            passable = info is None or stat.S_ISDIR(info.st_mode)
-            self._real_folders[parent] = passable
+        while parent not in self._real_folders:
+            unknown.append(parent)
+            parent = parent.rpartition("/")[0]
+        passable = self._real_folders[parent]
+        for below in reversed(unknown):
+            if passable:
+                info = self._lstat(below)
+                passable = info is None or stat.S_ISDIR(info.st_mode)
+            self._real_folders[below] = passable
         if not passable:
-            raise UnsafeNameError(f"“{parent}” is a link or a file in the target; nothing is written through it.")
+            parent = relative.rpartition("/")[0]
+            raise UnsafeNameError(
+                f"“{parent}” is, or lies below, a link or a file in the target; nothing is written through it."
+            )
 
     def _check_collision(self, relative: str) -> None:
         key = collision_key(relative)
@@ -243,7 +251,8 @@ class _Planner:
         stem, extension = os.path.splitext(name)
         for number in range(2, _MAX_COPIES):
             candidate = f"{folder}/{stem} ({number}){extension}" if folder else f"{stem} ({number}){extension}"
-            if candidate not in self._chosen and self._lstat(candidate) is None:
+            taken = candidate in self._chosen or candidate in self._states
+            if not taken and self._lstat(candidate) is None:
                 return candidate
         raise StorageError(f"There are too many copies of “{relative}” already.")
 

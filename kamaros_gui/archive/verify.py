@@ -56,6 +56,7 @@ class _Verify:
         self._problems: list[VerifyProblem] = []
         self._warnings = list(container.warnings)
         self._used: dict[str, tuple[str, str]] = {}
+        self._head = container.manifest.refs.get("head", "") if container.manifest else ""
 
     async def run(self, started: float) -> VerifyReport:
         control, container = self._control, self._container
@@ -95,7 +96,7 @@ class _Verify:
         expected: dict[str, str] = {}
         if manifest is None:
             return expected
-        head = manifest.refs.get("head", "")
+        head = self._head
         for path, record in manifest.file_map.items():
             name = entry_name(path, record.type)
             entry = container.entries.get(name)
@@ -124,7 +125,9 @@ class _Verify:
 
     def _on_outcome(self, item: RestoreItem, error: KamarosError | None) -> None:
         if error is not None:
-            path, version = self._used.get(item.sha256, (item.path, ""))
+            path, version = item.path, self._head
+            if item.entry.name.startswith(BLOB_PREFIX):
+                path, version = self._used.get(item.sha256, (item.path, ""))
             where = f" (version {version[:8]})" if version else ""
             self._add("content", path, version, item.sha256, f"{error}{where}")
 

@@ -41,7 +41,7 @@ class VersionView:
     def entry_of(self, path: str, state: FileState) -> ZipEntry | None:
         """Return the entry that holds the bytes of *path*; ``None`` when the archive has them no more."""
         if state.hash:
-            return self.container.by_hash().get(state.hash)
+            return self.container.own_entry(path, state.hash) or self.container.by_hash().get(state.hash)
         prefix = CONTENT_PREFIX if self.version else ""
         return self.container.entries.get(prefix + path)
 

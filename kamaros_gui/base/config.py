@@ -146,8 +146,18 @@ def load_config(
         try:
             msgspec.convert(merged, JCFConfig, strict=False)
         except (msgspec.ValidationError, ConfigError) as error:
-            raise ConfigError(f"{source}: {error}", hint="Correct the value or remove it.") from None
+            raise ConfigError(
+                f"{source}: {error}{_choices(str(error))}", hint="Correct the value or remove it."
+            ) from None
     return msgspec.convert(merged, JCFConfig, strict=False)
+
+
+def _choices(message: str) -> str:
+    """Return what a field with named values accepts, to follow a validation error that is about one."""
+    for field, values in (("codec", CODECS), ("verify_after_save", get_args(VerifyMode))):
+        if message.endswith(f"at `$.{field}`"):
+            return f"; it must be one of {', '.join(values)}."
+    return ""
 
 
 def save_config(config: JCFConfig, path: str | None = None) -> None:
@@ -187,5 +197,8 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, An
         variable = _ENVIRONMENT_PREFIX + field.upper()
         if environment.get(variable):
             names.append(variable)
-            values[field] = parse_size(environment[variable]) if field == "chunk_size" else environment[variable]
+            try:
+                values[field] = parse_size(environment[variable]) if field == "chunk_size" else environment[variable]
+            except ConfigError as error:
+                raise ConfigError(f"environment ({variable}): {error}", hint="Correct or remove it.") from None
     return f"environment ({', '.join(names)})", values

@@ -27,8 +27,8 @@ DEFLATE_WINDOW: Final = 32 * KIB
 READ_SLAB: Final = 1 * MIB
 """Read from disk in one thread call and then handed on in chunks: one hand-off per MiB, not per chunk."""
 
-WRITE_BATCH: Final = 1 * MIB
-"""Gathered before one vectored write: one hand-off per MiB, not per compressed block."""
+WRITE_BATCH: Final = 512 * KIB
+"""Gathered before one vectored write: one hand-off per batch, not per compressed block."""
 
 SMALL_FILE_LIMIT: Final = 1 * MIB
 """A file up to this size is read, hashed and compressed whole inside one worker call, beside others."""
@@ -39,7 +39,10 @@ BATCH_FILES: Final = 64
 BATCH_BYTES: Final = 2 * MIB
 """Content in one worker call; with two calls per worker in flight this bounds the memory of the batch path."""
 
-TEE_BOUND: Final = 4 * MIB
+STAGE_QUEUE: Final = 512 * KIB
+"""What may wait between two stages. Enough to keep both busy; what a slow disk lets pile up is a few of these."""
+
+TEE_BOUND: Final = 1 * MIB
 """How far one branch of a tee may run ahead of the other."""
 
 MAX_PATH_BYTES: Final = 0xFFFF

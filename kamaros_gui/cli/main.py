@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import io
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from kamaros_gui.base.errors import AbortError, KamarosError
 from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
 from kamaros_gui.cli.exit_status import ExitStatus, status_of
 from kamaros_gui.cli.output import Output
-from kamaros_gui.cli.parser import make_parser
+from kamaros_gui.cli.parser import parse_arguments
 from kamaros_gui.cli.progress import make_display
 from kamaros_gui.jobs import (
     JobRunner,
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None, *, open_window: Callable[[list[
         arguments: without the program's name.
         open_window: what ``kamaros gui`` does; given from outside, because this layer knows no window.
     """
-    options = make_parser().parse_args(arguments)
+    _accept_any_text()
+    options = parse_arguments(arguments)
     if options.verb == "gui":
         return open_window(options.paths)
     output = Output(json=getattr(options, "json", False), quiet=getattr(options, "quiet", False))
@@ -57,6 +59,21 @@ def main(arguments: Sequence[str] | None = None, *, open_window: Callable[[list[
     except (KamarosError, KeyboardInterrupt) as error:
         output.error(error if isinstance(error, KamarosError) else AbortError())
         return status_of(error)
+    except Exception as error:  # noqa: BLE001 - a fault of the program is told in one line too, not as a traceback
+        output.error(
+            KamarosError(
+                f"An unexpected error stopped the work: {type(error).__name__}: {error}.",
+                hint="This is a fault of the program; please report it.",
+            )
+        )
+        return ExitStatus.ERROR
+
+
+def _accept_any_text() -> None:
+    """Let a terminal without Unicode show what it can't as escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sys
 from typing import Any
 
@@ -41,7 +42,7 @@ class Output:
         message = str(error) or type(error).__name__
         if self.json:
             self._object({"error": {"type": type(error).__name__, "message": message, "hint": hint}})
-        print(f"kamaros: {message}{f' {hint}' if hint else ''}", file=sys.stderr)
+        print(f"kamaros: {display_path(message)}{f' {display_path(hint)}' if hint else ''}", file=sys.stderr)
 
     def issues(self, issues: tuple[FileIssue, ...], total: int) -> None:
         """Print the files that were left out."""
@@ -102,7 +103,8 @@ class Output:
         )
         if not self.json:
             for problem in report.errors[:_ISSUES_SHOWN]:
-                print(f"kamaros: {problem.type}: {display_path(problem.message)}", file=sys.stderr)
+                named = f"{problem.path}: " if problem.path and problem.path not in problem.message else ""
+                print(f"kamaros: {problem.type}: {display_path(named + problem.message)}", file=sys.stderr)
             for warning in report.warnings[:_ISSUES_SHOWN]:
                 print(f"kamaros: warning: {display_path(warning)}", file=sys.stderr)
         self.line(outcome)
@@ -126,7 +128,7 @@ class Output:
             f" {format_size(listing.dead_bytes)} of it dead; {len(listing.versions):,} versions."
         )
         for warning in listing.warnings:
-            print(f"kamaros: warning: {warning}", file=sys.stderr)
+            print(f"kamaros: warning: {display_path(warning)}", file=sys.stderr)
 
     def history(self, versions: tuple[VersionInfo, ...]) -> None:
         """Print versions, newest first."""
@@ -138,13 +140,19 @@ class Output:
             counts = f"+{version.added} ~{version.modified} −{version.deleted}"
             author = f"  {version.author}" if version.author else ""
             self.line(
-                f"{version.id[:8]}{tags}  {_moment(version.timestamp)}  {counts:<18}{author}"
-                f"  {display_path(version.message)}"
+                display_path(
+                    f"{version.id[:8]}{tags}  {_moment(version.timestamp)}  {counts:<18}{author}  {version.message}"
+                )
             )
 
     def _object(self, value: dict[str, Any]) -> None:
-        if self.json:
-            print(msgspec.json.encode(value).decode())
+        if not self.json:
+            return
+        try:
+            text = msgspec.json.encode(value).decode()
+        except UnicodeEncodeError:  # a path whose bytes are no UTF-8 keeps them as escaped surrogates
+            text = json.dumps(value, separators=(",", ":"))
+        print(text)
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

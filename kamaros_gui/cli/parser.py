@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Final
 
 from kamaros_gui import __version__
 from kamaros_gui.base.config import CODECS, parse_size
 from kamaros_gui.base.errors import ConfigError
 
-__all__ = ["make_parser"]
+__all__ = ["make_parser", "parse_arguments"]
 
 _EPILOG: Final = """\
 exit status: 0 done, 1 error, 2 usage, 3 no such file, 4 no such version, 5 integrity failure,
 6 finished but some files were skipped, 130 cancelled (the archive is unchanged)
 """
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; paths may also stand behind the options, as in ``restore a.jcf -C out photos``.
+
+    By itself argparse takes an optional path for missing as soon as an option comes first.
+
+    Args:
+        arguments: without the program's name, ``None`` for the process's own.
+    """
+    parser = make_parser()
+    options, rest = parser.parse_known_args(arguments)
+    unknown = any(each.startswith("-") for each in rest)
+    if rest and not unknown and options.verb == "restore":
+        options.paths += rest
+    elif len(rest) == 1 and not unknown and options.verb == "log" and not options.path:
+        options.path = rest[0]
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -135,11 +135,11 @@ class JobRunner:
     def close(self) -> None:
         """Cancel what is queued or running, wait until it has cleaned up, and end the thread. Blocks."""
         with self._lock:
-            self._closed = True
+            first, self._closed = not self._closed, True
             loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
-        with contextlib.suppress(RuntimeError):
+        if first:
             asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
         thread.join()
 

@@ -18,14 +18,15 @@ from collections.abc import Callable, Container, Sequence
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import DiskFullError, IntegrityError, KamarosError
-from kamaros_gui.base.limits import DEFLATE_BLOCK_SIZE, MIB, SMALL_FILE_LIMIT, TEE_BOUND
+from kamaros_gui.base.limits import DEFLATE_BLOCK_SIZE, SMALL_FILE_LIMIT, STAGE_QUEUE, TEE_BOUND
 from kamaros_gui.codecs import ContentDigest, open_decoder
 from kamaros_gui.pipeline.aborting import settle
 from kamaros_gui.pipeline.stages import DecodingSource, digest_sink
 from kamaros_gui.pipeline.unpacking import RestoreItem, check_content, data_offset, entry_batches, unpack_batch
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.files import Buffer, RandomAccessFile
-from kamaros_gui.storage.sources import BatchingSink, RangeSource
+from kamaros_gui.storage.slabs import SlabPool
+from kamaros_gui.storage.sources import BatchingSink, RangeSource, slab_size
 from kamaros_gui.storage.whole import FileWriter
 from kamaros_gui.streams import ByteLengthQueuingStrategy, ReadableStream, WritableStream, pipe_all
 
@@ -61,6 +62,8 @@ class RestoreFlow:
         self._control = control
         self._on_outcome = on_outcome
         self._tolerated = tolerated
+        self._input_chunk = max(config.chunk_size, DEFLATE_BLOCK_SIZE)
+        self._slabs = SlabPool(slab_size(self._input_chunk))
 
     async def run(self, items: Sequence[RestoreItem]) -> None:
         """Check and write *items*: the small ones in batches side by side, then the large ones.
@@ -103,6 +106,7 @@ class RestoreFlow:
             progress.current_file = item.path
             progress.chunk_index = progress.chunk_count = 1
             progress.add_files(1, item.entry.size)
+            self._workers.note_moved(item.entry.size)
             self._on_outcome(item, error)
 
     async def _run_large(self, item: RestoreItem) -> None:
@@ -141,11 +145,12 @@ class RestoreFlow:
                 self._archive,
                 offset,
                 entry.compressed_size,
-                chunk_size=max(config.chunk_size, DEFLATE_BLOCK_SIZE),
+                chunk_size=self._input_chunk,
                 submit=workers.io,
+                slabs=self._slabs,
                 checkpoint=control.checkpoint,
             ),
-            ByteLengthQueuingStrategy(1 * MIB),
+            ByteLengthQueuingStrategy(STAGE_QUEUE),
         )
         seen = 0
 
@@ -155,6 +160,7 @@ class RestoreFlow:
             if seen > entry.size:
                 raise IntegrityError(f"{item.path} is damaged: more bytes come out than its {entry.size}.")
             control.progress.add_chunk(size)
+            workers.note_moved(size)
 
         content: ReadableStream[memoryview] = ReadableStream(
             DecodingSource(
@@ -164,19 +170,20 @@ class RestoreFlow:
                 chunk_size=config.chunk_size,
                 on_chunk=on_chunk,
             ),
-            ByteLengthQueuingStrategy(2 * MIB),
+            ByteLengthQueuingStrategy(STAGE_QUEUE),
         )
         digest = ContentDigest()
-        bound = max(TEE_BOUND, 2 * config.chunk_size)
-        to_digest: ReadableStream[memoryview] = content
-        pipes = []
+        sinks = [digest_sink(digest, workers)]
+        branches = [content]
         if writer is not None:
-            to_digest, to_file = content.tee(bound)
-            sink = BatchingSink(self._counting(writer), submit=workers.io)
-            pipes.append(to_file.pipe_to(WritableStream(sink, ByteLengthQueuingStrategy(bound)), signal=control.signal))
-        sink = digest_sink(digest, workers)
-        pipes.append(to_digest.pipe_to(WritableStream(sink, ByteLengthQueuingStrategy(bound)), signal=control.signal))
-        await pipe_all(*pipes)
+            sinks.append(BatchingSink(self._counting(writer), submit=workers.io))
+            branches = list(content.tee(max(TEE_BOUND, 2 * config.chunk_size)))
+        await pipe_all(
+            *(
+                branch.pipe_to(WritableStream(sink, ByteLengthQueuingStrategy(STAGE_QUEUE)), signal=control.signal)
+                for branch, sink in zip(branches, sinks, strict=True)
+            )
+        )
         check_content(entry, item.path, item.sha256, digest)
 
     def _counting(self, writer: FileWriter) -> Callable[[list[Buffer]], None]:

@@ -22,7 +22,7 @@ import msgspec
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import DiskFullError, IntegrityError, KamarosError
-from kamaros_gui.base.limits import MIB, SMALL_FILE_LIMIT, TEE_BOUND
+from kamaros_gui.base.limits import SMALL_FILE_LIMIT, STAGE_QUEUE, TEE_BOUND
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.codecs import ContentDigest, make_encoder
 from kamaros_gui.pipeline.aborting import abortable
@@ -32,7 +32,8 @@ from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.failures import disk_full
 from kamaros_gui.storage.files import RandomAccessFile
-from kamaros_gui.storage.sources import BatchingSink, RangeSource
+from kamaros_gui.storage.slabs import SlabPool
+from kamaros_gui.storage.sources import BatchingSink, RangeSource, slab_size
 from kamaros_gui.storage.whole import changed
 from kamaros_gui.streams import (
     ByteLengthQueuingStrategy,
@@ -68,6 +69,8 @@ class SaveFlow:
         self._workers = workers
         self._control = control
         self._on_packed = on_packed
+        self._slabs = SlabPool(slab_size(config.chunk_size))
+        self._blocks: SlabPool | None = None
 
     async def run(self, items: Sequence[SaveItem]) -> None:
         """Save *items*: the small ones in batches side by side, then the large ones one after the other.
@@ -120,6 +123,7 @@ class SaveFlow:
             progress.current_file = each.item.path
             progress.chunk_index = progress.chunk_count = 1
             progress.add_files(1, each.item.found.size)
+            self._workers.note_moved(each.item.found.size)
             if each.error is not None:
                 self._control.add_issue(each.item.found.source, str(each.error))
                 continue
@@ -177,8 +181,9 @@ class SaveFlow:
             size,
             chunk_size=config.chunk_size,
             submit=workers.io,
+            slabs=self._slabs,
             checkpoint=control.checkpoint,
-            on_chunk=control.progress.add_chunk,
+            on_chunk=self._on_chunk,
         )
         digest = ContentDigest()
         encoder = make_encoder(config.codec, config.effective_level, workers.count)
@@ -193,19 +198,19 @@ class SaveFlow:
         to_digest, to_encoder = content.tee(bound)
         in_flight = encoder.max_parallel or workers.count + 1
         encoded = ParallelTransformStream(
-            BlockTransformer(encoder),
+            BlockTransformer(encoder, self._blocks_of(encoder.block_size)),
             workers.compute,
             in_flight,
             ByteLengthQueuingStrategy((in_flight + 1) * max(encoder.block_size, config.chunk_size)),
-            ByteLengthQueuingStrategy(1 * MIB),
+            ByteLengthQueuingStrategy(STAGE_QUEUE),
         )
         await pipe_all(
             to_digest.pipe_to(
-                WritableStream(digest_sink(digest, workers), ByteLengthQueuingStrategy(bound)), signal=control.signal
+                WritableStream(digest_sink(digest, workers), ByteLengthQueuingStrategy(STAGE_QUEUE)), signal=control.signal
             ),
             to_encoder.pipe_to(encoded.writable, signal=control.signal),
             encoded.readable.pipe_to(
-                WritableStream(BatchingSink(deliver, submit=workers.io), ByteLengthQueuingStrategy(1 * MIB)),
+                WritableStream(BatchingSink(deliver, submit=workers.io), ByteLengthQueuingStrategy(STAGE_QUEUE)),
                 signal=control.signal,
             ),
         )
@@ -223,6 +228,15 @@ class SaveFlow:
         if entry.method == 0 and entry.compressed_size != digest.size:
             raise IntegrityError(f"{item.path}: {digest.size} bytes were hashed, {entry.compressed_size} written.")
         return PackedEntry(item, entry=entry, sha256=digest.sha256, size=digest.size)
+
+    def _blocks_of(self, size: int) -> SlabPool:
+        if self._blocks is None or self._blocks.size != size:
+            self._blocks = SlabPool(size)
+        return self._blocks
+
+    def _on_chunk(self, size: int) -> None:
+        self._control.progress.add_chunk(size)
+        self._workers.note_moved(size)
 
     def _write_header(self, packed: PackedEntry, offset: int) -> None:
         if packed.entry is not None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kamaros_gui.base.limits import MIB
+from kamaros_gui.base.limits import KIB
 from kamaros_gui.codecs import Buffer, ContentDigest, Decoder, EncodeJob, Encoder
 from kamaros_gui.pipeline.workers import Workers
+from kamaros_gui.storage.slabs import SlabPool
 from kamaros_gui.storage.sources import BatchingSink
 from kamaros_gui.streams import ReadableController, ReadableStream
 
 __all__ = ["BlockTransformer", "DecodingSource", "digest_sink"]
 
-_DECODE_STEP = 1 * MIB
+_DECODE_STEP = 512 * KIB
 
 
 class BlockTransformer:
@@ -22,11 +23,13 @@ class BlockTransformer:
 
     Args:
         encoder: what the jobs come from.
+        blocks: where blocks are gathered; its buffers have the encoder's block size.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, blocks: SlabPool) -> None:
         self._encoder = encoder
-        self._parts: list[memoryview] = []
+        self._blocks = blocks
+        self._block: memoryview | None = None
         self._gathered = 0
 
     def transform(self, chunk: Buffer) -> list[EncodeJob]:
@@ -34,35 +37,37 @@ class BlockTransformer:
         jobs: list[EncodeJob] = []
         rest = memoryview(chunk)
         block_size = self._encoder.block_size
-        while len(rest) >= block_size - self._gathered:
-            room = block_size - self._gathered
-            self._parts.append(rest[:room])
-            rest = rest[room:]
-            jobs.append(self._encoder.prepare(self._take()))
-        if rest:
-            self._parts.append(rest)
-            self._gathered += len(rest)
+        while rest:
+            if self._block is None:
+                self._block = self._blocks.borrow()
+            taken = min(block_size - self._gathered, len(rest))
+            self._block[self._gathered : self._gathered + taken] = rest[:taken]
+            self._gathered += taken
+            rest = rest[taken:]
+            if self._gathered == block_size:
+                jobs.append(self._encoder.prepare(self._take()))
         return jobs
 
     def flush(self) -> list[EncodeJob]:
         """Return the jobs of the last block and of the end."""
-        jobs = [self._encoder.prepare(self._take())] if self._parts else []
+        jobs = [self._encoder.prepare(self._take())] if self._gathered else []
         return [*jobs, self._encoder.finish()]
 
     def cancel(self, _reason: object) -> None:
         """Drop what was gathered."""
         self._take()
 
-    def _take(self) -> Buffer:
-        parts, self._parts, self._gathered = self._parts, [], 0
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def _take(self) -> memoryview:
+        block, self._block = self._block, None
+        gathered, self._gathered = self._gathered, 0
+        return block[:gathered] if block is not None else memoryview(b"")
 
 
 class DecodingSource:
     """Underlying source that decodes another stream: ``ReadableStream(DecodingSource(compressed, …))``.
 
     A few compressed bytes can stand for a great many, and a transform has no way to stop in the middle of a chunk.
-    So decoding is pulled: each pull decodes one step, at most 1 MiB, in a worker, and reads more input only when the
+    So decoding is pulled: each pull decodes one step, at most 512 KiB, in a worker, and reads more input only when the
     decoder has nothing left. Memory stays flat whatever the ratio.
 
     A cancel cancels the compressed stream; damaged data errors the stream with ``IntegrityError``.

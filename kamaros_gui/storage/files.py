@@ -82,6 +82,21 @@ class RandomAccessFile:
                 got += len(data)
             return b"".join(parts)
 
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill *buffer* from *offset*; return the number of bytes, fewer than its length only at the end of the file.
+
+        Raises:
+            StorageError: the file can't be read.
+        """
+        done = 0
+        with storage_errors(self.path, "read"):
+            while done < len(buffer):
+                got = self._read_once_into(buffer[done:], offset + done)
+                if not got:
+                    break
+                done += got
+        return done
+
     def read_exactly(self, offset: int, length: int) -> bytes:
         """Read *length* bytes at *offset*.
 
@@ -140,6 +155,13 @@ class RandomAccessFile:
         with self._seek_lock:
             os.lseek(self._fd, offset, os.SEEK_SET)
             return os.read(self._fd, length)
+
+    def _read_once_into(self, buffer: memoryview, offset: int) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._fd, [buffer], offset)
+        data = self._read_once(offset, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def _write_once(self, offset: int, parts: Sequence[Buffer]) -> int:
         if _HAS_POSITIONAL_IO:

@@ -118,11 +118,19 @@ class Journal:
                 sync_directory(os.path.dirname(self.path) or ".")
 
     def remove(self) -> None:
-        """Delete the journal and give the lock back."""
+        """Delete the journal and give the lock back; does nothing where that was done already.
+
+        Raises:
+            StorageError: it can't be deleted; the lock is given back all the same.
+        """
+        if self._fd < 0:
+            return  # what has the name now belongs to somebody else
         # Unlinked while still locked: whoever opened it meanwhile finds that the name has gone and starts anew.
-        with contextlib.suppress(FileNotFoundError), storage_errors(self.path, "removed"):
-            os.unlink(self.path)
-        self.close()
+        try:
+            with storage_errors(self.path, "removed"), contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Give the lock back and leave the records for a recovery."""

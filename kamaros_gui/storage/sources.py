@@ -12,8 +12,14 @@ from typing import Any, Protocol
 
 from kamaros_gui.base.limits import READ_SLAB, WRITE_BATCH
 from kamaros_gui.storage.files import Buffer, RandomAccessFile
+from kamaros_gui.storage.slabs import SlabPool
 
-__all__ = ["BatchingSink", "RangeSource", "Submit"]
+__all__ = ["BatchingSink", "RangeSource", "Submit", "slab_size"]
+
+
+def slab_size(chunk_size: int) -> int:
+    """Bytes to read at once so that they divide into whole chunks."""
+    return max(READ_SLAB // chunk_size, 1) * chunk_size
 
 
 class Submit(Protocol):
@@ -44,6 +50,7 @@ class RangeSource:
         length: bytes to read; the source closes early where the file ends.
         chunk_size: bytes per chunk.
         submit: runs the blocking reads.
+        slabs: where the buffers come from.
         checkpoint: awaited before each slab: the place where a pause holds and an abort is noticed.
         on_chunk: called with the size of each chunk handed on, for progress.
     """
@@ -56,6 +63,7 @@ class RangeSource:
         *,
         chunk_size: int,
         submit: Submit,
+        slabs: SlabPool,
         checkpoint: Callable[[], Awaitable[None]] | None = None,
         on_chunk: Callable[[int], None] | None = None,
     ) -> None:
@@ -63,13 +71,13 @@ class RangeSource:
         self._offset = offset
         self._end = offset + length
         self._chunk_size = chunk_size
-        self._slab_size = max(READ_SLAB // chunk_size, 1) * chunk_size
+        self._slabs = slabs
         self._submit = submit
         self._checkpoint = checkpoint
         self._on_chunk = on_chunk
         self._slab: memoryview = memoryview(b"")
         self._position = 0
-        self._ahead: asyncio.Future[bytes] | None = None
+        self._ahead: asyncio.Future[memoryview] | None = None
 
     def pull(self, controller: _Readable) -> Awaitable[None] | None:
         """Enqueue chunks while the queue has room; returns an awaitable only when a slab must be read first."""
@@ -89,8 +97,8 @@ class RangeSource:
         if self._checkpoint is not None:
             await self._checkpoint()
         ahead = self._ahead or self._read_next()
-        data = await ahead if ahead is not None else b""
-        self._slab, self._position = memoryview(data), 0
+        data = await ahead if ahead is not None else memoryview(b"")
+        self._slab, self._position = data, 0
         self._offset += len(data)
         self._ahead = self._read_next() if data else None
         if data:
@@ -98,9 +106,12 @@ class RangeSource:
         else:
             controller.close()
 
-    def _read_next(self) -> asyncio.Future[bytes] | None:
-        length = min(self._slab_size, self._end - self._offset)
-        return self._submit(self._file.read, self._offset, length) if length > 0 else None
+    def _read_next(self) -> asyncio.Future[memoryview] | None:
+        length = min(self._slabs.size, self._end - self._offset)
+        return self._submit(self._read, self._slabs.borrow()[:length], self._offset) if length > 0 else None
+
+    def _read(self, slab: memoryview, offset: int) -> memoryview:
+        return slab[: self._file.read_into(slab, offset)]
 
     def _hand_on(self, controller: _Readable) -> None:
         slab, size = self._slab, self._chunk_size

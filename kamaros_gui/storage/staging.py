@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import shutil
-import stat
 import tempfile
 from typing import Final
 
@@ -154,11 +153,34 @@ def _is_abandoned(folder: str) -> bool:
 
 
 def _remove_tree(folder: str) -> None:
-    """Remove *folder* even where restored permissions forbid to look into it."""
+    """Remove *folder* even where restored permissions forbid to look into it; whatever can't be removed stays.
+
+    With an own stack: trees are deeper than Python's. Nobody else can put a link in the place of a folder meanwhile,
+    because a staging folder is open to its owner alone.
+    """
+    pending, found = [folder], []
+    while pending:
+        current = pending.pop()
+        found.append(current)
+        with contextlib.suppress(OSError):
+            os.chmod(current, 0o700)
+            with os.scandir(current) as entries:
+                for entry in list(entries):
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    else:
+                        _unlink(entry.path)
+    for each in reversed(found):
+        with contextlib.suppress(OSError):
+            os.rmdir(each)
+
+
+def _unlink(path: str) -> None:
     with contextlib.suppress(OSError):
-        for current, folders, _ in os.walk(folder):
-            for name in folders:
-                path = os.path.join(current, name)
-                if stat.S_IMODE(os.lstat(path).st_mode) & 0o700 != 0o700 and not os.path.islink(path):
-                    os.chmod(path, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+        try:
+            os.unlink(path)
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            os.chmod(path, 0o600)  # Windows does not delete what is read-only
+            os.unlink(path)
