@@ -30,6 +30,7 @@ from kamaros_gui.archive.container import (
     MIMETYPE_NAME,
     Container,
     committed_end,
+    pending_patches,
     run_reader,
     tail_is_complete,
 )
@@ -260,7 +261,7 @@ def _recover_existing(path: str, records: list[dict[str, Any]]) -> None:
             return  # the file is not the one the journal speaks of
         commit = records[-1]
         if commit.get("kind") == "commit" and tail_is_complete(commit, file):
-            apply_patches(file, [(int(at), bytes.fromhex(data)) for at, data in commit.get("patches", [])])
+            apply_patches(file, pending_patches(commit))
         if file.size() > end:
             file.truncate(end)
             file.sync()

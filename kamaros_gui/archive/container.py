@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Final, TypeVar
 
 from kamaros_gui.archive.manifest import MANIFEST_NAME, Manifest, decode_manifest
@@ -26,6 +26,7 @@ __all__ = [
     "Container",
     "committed_end",
     "entry_name",
+    "pending_patches",
 ]
 
 MIMETYPE_NAME: Final = "mimetype"
@@ -42,6 +43,25 @@ class AnyName:
 
     def __contains__(self, _name: object) -> bool:
         return True
+
+
+class _ReadFile(RandomAccessFile):
+    """An archive that is only read, seen as if the headers an unfinished save still has to rewrite were written.
+
+    Attributes:
+        patches: (offset, bytes) of those headers; one of them may be half written on the disk.
+    """
+
+    patches: Sequence[tuple[int, bytes]] = ()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read up to *length* bytes at *offset*; see :meth:`RandomAccessFile.read`."""
+        data = super().read(offset, length)
+        for start, patch in self.patches:
+            first, last = max(start, offset), min(start + len(patch), offset + len(data))
+            if first < last:
+                data = data[: first - offset] + patch[first - start : last - start] + data[last - offset :]
+        return data
 
 
 def entry_name(path: str, kind: str) -> str:
@@ -97,7 +117,7 @@ class Container:
             if os.path.isdir(path):
                 raise ZipFormatError(f"{display_path(path)} is a folder, not an archive.")
             try:
-                opened = RandomAccessFile(path)
+                opened = _ReadFile(path)
             except NotFoundError as error:
                 raise NotFoundError(
                     f"There is no archive {display_path(path)}.", path=display_path(path), hint="Check the path."
@@ -115,6 +135,8 @@ class Container:
         # The journal lies beside the file itself, not beside a link to it.
         journal = read_journal(os.path.realpath(path)) if end is None else []
         known = committed_end(journal, file) if journal else end
+        if isinstance(file, _ReadFile) and journal and tail_is_complete(journal[-1], file):
+            file.patches = pending_patches(journal[-1])
         warnings: list[str] = []
         try:
             directory = run_reader(file, read_directory(size if known is None else known))
@@ -190,6 +212,11 @@ def committed_end(journal: list[dict[str, Any]], file: RandomAccessFile) -> int 
         return int(commit["offset"]) + int(commit["length"])
     committed = journal[0].get("committed")
     return committed if isinstance(committed, int) and 0 < committed <= file.size() else None
+
+
+def pending_patches(commit: dict[str, Any]) -> list[tuple[int, bytes]]:
+    """Local headers (offset, bytes) that are to be rewritten after the *commit* announced in a journal."""
+    return [(int(at), bytes.fromhex(data)) for at, data in commit.get("patches", [])]
 
 
 def tail_is_complete(commit: dict[str, Any], file: RandomAccessFile) -> bool:

@@ -13,6 +13,7 @@ from kamaros_gui.archive.views import VersionView, view_version
 from kamaros_gui.base.config import JCFConfig, format_size
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import DiskFullError, IntegrityError, KamarosError, StorageError, UnsupportedEntryError
+from kamaros_gui.base.limits import MAX_RATIO
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import RestoreReport
 from kamaros_gui.base.texts import display_path
@@ -25,6 +26,10 @@ from kamaros_gui.zipfmt import ZipEntry
 __all__ = ["RestoreOptions", "restore"]
 
 _LONGEST_LINK = 0xFFFF
+_LARGEST_RATIO = {0: 1, 8: MAX_RATIO, 93: 64 * 1024}
+"""Method → how far its data can expand at most; a zstd block of four bytes stands for up to 128 KiB."""
+
+_RATIO_SLACK = 64
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +200,8 @@ class _Restore:
     def _make_link(self, placement: Placement, staging: StagingFolder) -> None:
         try:
             target = self._read_link(placement.path, placement.state)
+            if not target or b"\0" in target:
+                raise IntegrityError(f"{placement.path} is a link without a target that could be made.")
             if not self._options.outside_links and link_leaves(placement.relative, target):
                 self._control.add_issue(
                     placement.path,
@@ -222,6 +229,11 @@ class _Restore:
             self._note(placement.path, IntegrityError(message))
         elif entry.encrypted:
             self._note(placement.path, UnsupportedEntryError(f"{placement.path} is encrypted."))
+            return None
+        elif entry.size > (entry.compressed_size + _RATIO_SLACK) * _LARGEST_RATIO.get(entry.method, 1):
+            # Such a claim must not keep the others from being restored for want of space.
+            message = f"{placement.path} claims {entry.size} bytes; its {entry.compressed_size} can't hold them."
+            self._note(placement.path, IntegrityError(message))
             return None
         return entry
 
