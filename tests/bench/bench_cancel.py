@@ -53,7 +53,9 @@ def interrupted_save(archive: str, source: str, number: int, limit: int, committ
     if os.path.exists(archive):
         os.truncate(archive, committed)  # what a kill left behind would look like progress
     point = committed + random.randrange(1 << 20, limit)
-    process = subprocess.Popen([*PROGRAM, "save", archive, source], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*PROGRAM, "save", archive, source], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None:
         try:
             if os.path.getsize(growing) > point:
