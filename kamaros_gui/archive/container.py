@@ -22,8 +22,8 @@ __all__ = [
     "CONTENT_PREFIX",
     "MIMETYPE",
     "MIMETYPE_NAME",
-    "AnyName",
     "Container",
+    "NamesSince",
     "committed_end",
     "entry_name",
     "pending_patches",
@@ -38,11 +38,19 @@ BLOB_PREFIX: Final = ".store/blobs/"
 T = TypeVar("T")
 
 
-class AnyName:
-    """Contains every name: local headers may lag behind the directory while a relabelling is unfinished."""
+class NamesSince:
+    """Names that local headers may have got since *file* was *size* bytes long.
 
-    def __contains__(self, _name: object) -> bool:
-        return True
+    Whoever saves after an archive was opened for reading makes history of entries under the reader's eyes. Every save
+    makes the file longer; as long as it is not, no name but an entry's own is right.
+    """
+
+    def __init__(self, file: RandomAccessFile, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.startswith(BLOB_PREFIX) and self._file.size() > self._size
 
 
 class _ReadFile(RandomAccessFile):
@@ -85,16 +93,14 @@ class Container:
         tolerated: names local headers may have beside their own.
     """
 
-    def __init__(
-        self, path: str, file: RandomAccessFile, directory: Directory, *, unfinished: bool, warnings: list[str]
-    ) -> None:
+    def __init__(self, path: str, file: RandomAccessFile, directory: Directory, warnings: list[str]) -> None:
         self.path = path
         self.file = file
         self.directory = directory
         self.size = file.size()
         self.warnings = warnings
         self.entries: dict[str, ZipEntry] = {entry.name: entry for entry in directory.entries}
-        self.tolerated: AnyName | tuple[str, ...] = AnyName() if unfinished else ()
+        self.tolerated = NamesSince(file, self.size)
         self.manifest = self._read_manifest()
         self._by_hash: dict[str, ZipEntry] | None = None
 
@@ -153,7 +159,7 @@ class Container:
                 f"{size - directory.end} bytes behind the last complete save belong to one that was interrupted or"
                 " damaged; the state before it is shown."
             )
-        return cls(path, file, directory, unfinished=bool(journal), warnings=warnings)
+        return cls(path, file, directory, warnings)
 
     def _read_manifest(self) -> Manifest | None:
         entry = self.entries.get(MANIFEST_NAME)

@@ -28,7 +28,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """
     parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
-    unknown = any(each.startswith("-") for each in rest)
+    if rest[:1] == ["--"]:
+        rest, unknown = rest[1:], False  # everything behind it is a path, whatever it looks like
+    else:
+        unknown = any(each.startswith("-") for each in rest)
     if rest and not unknown and options.verb == "restore":
         options.paths += rest
     elif len(rest) == 1 and not unknown and options.verb == "log" and not options.path:

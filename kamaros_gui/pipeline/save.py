@@ -71,6 +71,8 @@ class SaveFlow:
         self._on_packed = on_packed
         self._slabs = SlabPool(slab_size(config.chunk_size))
         self._blocks: SlabPool | None = None
+        self._transformer: BlockTransformer | None = None
+        self._encoded = (0, 0)
 
     async def run(self, items: Sequence[SaveItem]) -> None:
         """Save *items*: the small ones in batches side by side, then the large ones one after the other.
@@ -128,6 +130,7 @@ class SaveFlow:
                 self._control.add_issue(each.item.found.source, str(each.error))
                 continue
             if each.entry is not None:
+                self._encoded = (self._encoded[0] + each.size, self._encoded[1] + each.entry.compressed_size)
                 each.entry = msgspec.structs.replace(each.entry, header_offset=offset)
                 offset += each.entry.header_size + each.entry.compressed_size
             self._on_packed(each)
@@ -196,9 +199,10 @@ class SaveFlow:
         bound = max(TEE_BOUND, 2 * config.chunk_size)
         content: ReadableStream[memoryview] = ReadableStream(source, ByteLengthQueuingStrategy(config.chunk_size))
         to_digest, to_encoder = content.tee(bound)
+        self._transformer = transformer = BlockTransformer(encoder, self._blocks_of(encoder.block_size))
         in_flight = encoder.max_parallel or workers.count + 1
         encoded = ParallelTransformStream(
-            BlockTransformer(encoder, self._blocks_of(encoder.block_size)),
+            transformer,
             workers.compute,
             in_flight,
             ByteLengthQueuingStrategy((in_flight + 1) * max(encoder.block_size, config.chunk_size)),
@@ -206,7 +210,8 @@ class SaveFlow:
         )
         await pipe_all(
             to_digest.pipe_to(
-                WritableStream(digest_sink(digest, workers), ByteLengthQueuingStrategy(STAGE_QUEUE)), signal=control.signal
+                WritableStream(digest_sink(digest, workers), ByteLengthQueuingStrategy(STAGE_QUEUE)),
+                signal=control.signal,
             ),
             to_encoder.pipe_to(encoded.writable, signal=control.signal),
             encoded.readable.pipe_to(
@@ -214,6 +219,8 @@ class SaveFlow:
                 signal=control.signal,
             ),
         )
+        self._transformer = None
+        self._encoded = (self._encoded[0] + transformer.taken_in, self._encoded[1] + transformer.put_out)
         entry = ZipEntry(
             name=item.entry_name,
             method=encoder.method,
@@ -246,11 +253,15 @@ class SaveFlow:
             self._region.patch(offset, encode_local_header(packed.entry, packed.entry.header_size))
 
     def _with_remaining(self, error: DiskFullError) -> DiskFullError:
-        """Return *error* with what the rest of the save would still need, judged by the ratio so far."""
-        progress = self._control.progress
-        left = max(0, (progress.bytes_total or 0) - progress.bytes_done)
-        ratio = progress.bytes_written / progress.bytes_done if progress.bytes_done else 1.0
-        return disk_full(error.path, (error.missing or 0) + int(left * min(1.0, ratio)))
+        """Return *error* with what the whole save would still need, judged by the ratio so far."""
+        total = self._control.progress.bytes_total or 0
+        taken_in, put_out = self._encoded
+        if self._transformer is not None:
+            taken_in, put_out = taken_in + self._transformer.taken_in, put_out + self._transformer.put_out
+        ratio = min(1.0, put_out / taken_in) if taken_in else 1.0
+        # What lies in the file still occupies the volume, although the region may have stepped back from it.
+        occupied = self._region.file.size() - self._region.start
+        return disk_full(error.path, max(int(total * ratio) - occupied, error.missing or 0))
 
 
 def _concerns(error: KamarosError, source: str) -> bool:

@@ -24,6 +24,10 @@ class BlockTransformer:
     Args:
         encoder: what the jobs come from.
         blocks: where blocks are gathered; its buffers have the encoder's block size.
+
+    Attributes:
+        taken_in, put_out: content bytes of the blocks that are encoded, and what they became. Jobs on several threads
+            add to them without a lock: good for an estimate, not for a count.
     """
 
     def __init__(self, encoder: Encoder, blocks: SlabPool) -> None:
@@ -31,6 +35,8 @@ class BlockTransformer:
         self._blocks = blocks
         self._block: memoryview | None = None
         self._gathered = 0
+        self.taken_in = 0
+        self.put_out = 0
 
     def transform(self, chunk: Buffer) -> list[EncodeJob]:
         """Take *chunk*; return the jobs of the blocks it completes."""
@@ -45,17 +51,29 @@ class BlockTransformer:
             self._gathered += taken
             rest = rest[taken:]
             if self._gathered == block_size:
-                jobs.append(self._encoder.prepare(self._take()))
+                jobs.append(self._job())
         return jobs
 
     def flush(self) -> list[EncodeJob]:
         """Return the jobs of the last block and of the end."""
-        jobs = [self._encoder.prepare(self._take())] if self._gathered else []
+        jobs = [self._job()] if self._gathered else []
         return [*jobs, self._encoder.finish()]
 
     def cancel(self, _reason: object) -> None:
         """Drop what was gathered."""
         self._take()
+
+    def _job(self) -> EncodeJob:
+        block = self._take()
+        encode = self._encoder.prepare(block)
+
+        def job() -> list[Buffer]:
+            parts = encode()
+            self.taken_in += len(block)
+            self.put_out += sum(map(len, parts))
+            return parts
+
+        return job
 
     def _take(self) -> memoryview:
         block, self._block = self._block, None

@@ -77,7 +77,7 @@ class Journal:
         path = journal_path(archive)
         for _ in range(_ATTEMPTS):
             with storage_errors(path, "written"):
-                fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
             try:
                 if not filelock.lock_descriptor(fd, blocking=False):
                     raise ArchiveInUseError(

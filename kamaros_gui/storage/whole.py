@@ -125,7 +125,7 @@ class FileWriter:
     def discard(self) -> None:
         """Close and delete the file."""
         self.close()
-        with contextlib.suppress(FileNotFoundError), storage_errors(self.path, "removed"):
+        with storage_errors(self.path, "removed"), contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
 
     def close(self) -> None:

@@ -113,7 +113,7 @@ def text_of(size: int, dice: random.Random) -> bytes:
 
 def make_tree(place: str, files: int, mebibytes: int) -> tuple[str, str]:
     """Make a folder of photographs, notes and source, and one large file; return their paths."""
-    dice = random.Random(5)  # noqa: S311  # the same content each time
+    dice = random.Random(5)  # the same content each time
     folder, big = os.path.join(place, "Studio"), os.path.join(place, "Interview.mov")
     kinds = (("Photos/Lisbon 2026", "IMG_{:04}.jpg"), ("Notes", "page {}.md"), ("Source/engine", "part_{}.py"))
     for number in range(files):
@@ -179,7 +179,7 @@ class Scenario:
         os.mkdir(self.archives)
         self.archive = choosers.archive_path = os.path.join(self.archives, "Studio.jcf")
         self.target = os.path.join(place, "restored")
-        self.dice = random.Random()  # noqa: S311  # moments, not secrets
+        self.dice = random.Random()  # moments, not secrets
         self.confirmed: list[float] = []
         self.shown: list[float] = []
         self.rises = 0

@@ -1,6 +1,5 @@
 """The behaviours P1-P21 of pipes."""
 
-# ruff: noqa: N802 - a test bears the number of the behaviour it proves, R1 to E7.
 from __future__ import annotations
 
 import asyncio

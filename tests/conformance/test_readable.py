@@ -1,6 +1,5 @@
 """The behaviours R1-R15 of readable streams, and S1-S3 of strategies."""
 
-# ruff: noqa: N802 - a test bears the number of the behaviour it proves, R1 to E7.
 from __future__ import annotations
 
 import asyncio

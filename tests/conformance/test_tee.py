@@ -1,6 +1,5 @@
 """The behaviours E1-E7 of tee, and its bound."""
 
-# ruff: noqa: N802 - a test bears the number of the behaviour it proves, R1 to E7.
 from __future__ import annotations
 
 from typing import Any

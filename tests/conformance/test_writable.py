@@ -1,6 +1,5 @@
 """The behaviours W1-W18 of writable streams."""
 
-# ruff: noqa: N802 - a test bears the number of the behaviour it proves, R1 to E7.
 from __future__ import annotations
 
 from typing import Any

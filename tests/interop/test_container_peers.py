@@ -35,7 +35,7 @@ pytestmark = pytest.mark.interop
 
 MTIME = 1_700_000_001
 TEXT = b"".join(b"line %d of a text that packs well\n" % number for number in range(30_000))
-NOISE = random.Random(7).randbytes(700_000)  # noqa: S311 - the same noise every time, no secret
+NOISE = random.Random(7).randbytes(700_000)
 
 
 @dataclasses.dataclass

@@ -150,7 +150,7 @@ def read_all(data: bytes) -> None:
 )
 @settings(max_examples=400, deadline=None)
 def test_flipped_bits_raise_nothing_else(data: bytes, seed: int, count: int, tail: bool) -> None:
-    chance = random.Random(seed)  # noqa: S311 - test data, no secret
+    chance = random.Random(seed)
     broken = bytearray(data)
     for _ in range(count):
         position = chance.randrange(len(data) - 120, len(data)) if tail else chance.randrange(len(data))

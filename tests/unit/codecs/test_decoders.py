@@ -17,7 +17,7 @@ from kamaros_gui.codecs import METHOD_NAMES, Decoder, decode, make_encoder, open
 from kamaros_gui.codecs.inflate import ZlibDecoder
 from kamaros_gui.codecs.libraries import zlib_ng
 
-RANDOM = random.Random(2)  # noqa: S311 - test data, no secret
+RANDOM = random.Random(2)
 NOISE = RANDOM.randbytes(300_000)
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(20_000))
 CONTENT = TEXT + NOISE + bytes(400_000) + TEXT

@@ -23,7 +23,7 @@ from kamaros_gui.codecs import (
 )
 from kamaros_gui.codecs.deflate import DeflateEncoder
 
-RANDOM = random.Random(1)  # noqa: S311 - test data, no secret
+RANDOM = random.Random(1)
 NOISE = RANDOM.randbytes(3 * DEFLATE_BLOCK_SIZE)
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(40_000))
 MIXED = TEXT + NOISE + TEXT[:1000]

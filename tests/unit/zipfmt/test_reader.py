@@ -333,7 +333,7 @@ def test_directory_larger_than_one_piece_is_read_in_pieces() -> None:
 
 @pytest.mark.parametrize("tail", [0, 1, 100, 100_000, 3 * MIB, MIB - 10, MIB - 22, MIB])
 def test_last_directory_is_found_before_a_torn_tail(tail: int) -> None:
-    noise = random.Random(3).randbytes(tail)  # noqa: S311 - test data, no secret
+    noise = random.Random(3).randbytes(tail)
     file = File(PLAIN + noise)
     directory = run_reads(find_last_directory(len(file.data)), file.read)
     assert directory.end == len(PLAIN)
