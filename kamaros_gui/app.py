@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 __all__ = ["gui_main", "main"]
 
+_CANCELLED = 130
+
 _WINDOW_HINT = (
     "The window needs Qt's system libraries; packaging/run.sh installs them on Debian. Everything can also be done in"
     " the terminal: kamaros --help"
@@ -15,9 +17,12 @@ _WINDOW_HINT = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``kamaros``; return the exit status."""
-    from kamaros_gui.cli.main import main as run_cli
+    try:
+        from kamaros_gui.cli.main import main as run_cli
 
-    return run_cli(arguments, open_window=open_window)
+        return run_cli(arguments, open_window=open_window)
+    except KeyboardInterrupt:  # before there was a job to cancel
+        return _CANCELLED
 
 
 def gui_main() -> int:

@@ -74,6 +74,6 @@ try "kamaros --version" bare "$bundle/kamaros" --version
 say "$output"
 try "save, restore, compare" save_and_restore
 try "every Qt plugin finds its libraries" plugins_resolve
-try "the window opens" bare QT_QPA_PLATFORM=offscreen KAMAROS_GUI_EXIT_AFTER=2 "$bundle/kamaros-gui"
-try "kamaros gui opens it too" bare QT_QPA_PLATFORM=offscreen KAMAROS_GUI_EXIT_AFTER=2 "$bundle/kamaros" gui
+try "the window opens" bare QT_QPA_PLATFORM=offscreen KAMAROS_GUI_EXIT_AFTER=2 timeout 60 "$bundle/kamaros-gui"
+try "kamaros gui opens it too" bare QT_QPA_PLATFORM=offscreen KAMAROS_GUI_EXIT_AFTER=2 timeout 60 "$bundle/kamaros" gui
 say "Ready: $bundle"
