@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
@@ -107,7 +108,7 @@ def format_size(size: float) -> str:
     """Show *size* bytes for people, in powers of 1024: ``1.5 MiB``."""
     value = float(size)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(value) < 1024 or unit == "TiB":
+        if abs(value) < 1023.95 or unit == "TiB":  # beyond that it would be shown as 1024.0
             return f"{value:.0f} {unit}" if unit == "B" or value == int(value) else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError("unreachable")
@@ -167,13 +168,15 @@ def save_config(config: JCFConfig, path: str | None = None) -> None:
         ConfigError: the file can't be written.
     """
     target = settings_path() if path is None else path
+    staged = f"{target}.{os.getpid()}.part"
     try:
         os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
-        staged = f"{target}.{os.getpid()}.part"
         with open(staged, "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
         os.replace(staged, target)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(staged)
         raise ConfigError(f"The settings can't be written to {target}: {error.strerror}.") from error
 
 

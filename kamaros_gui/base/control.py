@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 from kamaros_gui.base.abort import AbortSignal
@@ -19,6 +20,7 @@ class PauseGate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._paused = False
+        self._retired = False
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
     @property
@@ -27,9 +29,9 @@ class PauseGate:
         return self._paused
 
     def close(self) -> None:
-        """Hold whoever passes next."""
+        """Hold whoever passes next; does nothing once the gate is retired."""
         with self._lock:
-            self._paused = True
+            self._paused = not self._retired
 
     def open(self) -> None:
         """Let everybody pass."""
@@ -37,7 +39,14 @@ class PauseGate:
             self._paused = False
             waiting, self._waiting = self._waiting, []
         for loop, future in waiting:
-            loop.call_soon_threadsafe(_release, future)
+            with contextlib.suppress(RuntimeError):  # the loop of a waiter that was cancelled may have ended
+                loop.call_soon_threadsafe(_release, future)
+
+    def retire(self) -> None:
+        """Open the gate for good: a pause that comes after an abort holds nobody."""
+        with self._lock:
+            self._retired = True
+        self.open()
 
     async def passed(self) -> None:
         """Wait until the gate is open. Cancelling the waiter leaves the gate as it is."""
@@ -59,7 +68,7 @@ def _release(future: asyncio.Future[None]) -> None:
 class RunControl:
     """Steers one operation.
 
-    An abort opens the gate too, so a paused operation notices it at once.
+    An abort opens the gate too, for good, so a paused operation notices it at once.
 
     Attributes:
         signal: aborted when the operation is to stop and leave no trace.
@@ -76,6 +85,8 @@ class RunControl:
         self.issues: list[FileIssue] = []
         self.issue_count = 0
         self.signal.add_listener(self._on_abort)
+        if self.signal.aborted:
+            self.gate.retire()
 
     def add_issue(self, path: str, reason: str, kind: IssueKind = "failed") -> None:
         """Note a file that was left out."""
@@ -90,4 +101,4 @@ class RunControl:
         self.signal.throw_if_aborted()
 
     def _on_abort(self, _signal: AbortSignal) -> None:
-        self.gate.open()
+        self.gate.retire()

@@ -29,6 +29,8 @@ async def abortable(future: asyncio.Future[T], signal: AbortSignal) -> T:
             loop.call_soon_threadsafe(_resolve, aborted)
 
     signal.add_listener(wake)
+    if signal.aborted:  # between the look at it and the listener
+        wake(signal)
     try:
         waiting: set[asyncio.Future[Any]] = {future, aborted}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

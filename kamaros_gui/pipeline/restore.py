@@ -139,6 +139,7 @@ class RestoreFlow:
 
     async def _flow(self, item: RestoreItem, writer: FileWriter | None) -> None:
         config, control, workers, entry = self._config, self._control, self._workers, item.entry
+        decoder = open_decoder(entry.method)
         offset = await workers.io(data_offset, self._archive, entry, self._tolerated)
         compressed: ReadableStream[memoryview] = ReadableStream(
             RangeSource(
@@ -165,7 +166,7 @@ class RestoreFlow:
         content: ReadableStream[memoryview] = ReadableStream(
             DecodingSource(
                 compressed,
-                open_decoder(entry.method),
+                decoder,
                 workers=workers,
                 chunk_size=config.chunk_size,
                 on_chunk=on_chunk,

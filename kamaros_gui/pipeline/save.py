@@ -146,6 +146,8 @@ class SaveFlow:
             file = await self._workers.io(RandomAccessFile, item.found.source)
             try:
                 info = await self._workers.io(file.status)
+                if not stat.S_ISREG(info.st_mode):
+                    raise changed(item.found.source)
                 progress.begin_file(item.path, info.st_size, self._config.chunk_size)
                 packed = await self._stream(item, file, info.st_size)
                 after = await self._workers.io(file.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from kamaros_gui.base.limits import KIB
@@ -88,7 +89,8 @@ class DecodingSource:
     So decoding is pulled: each pull decodes one step, at most 512 KiB, in a worker, and reads more input only when the
     decoder has nothing left. Memory stays flat whatever the ratio.
 
-    A cancel cancels the compressed stream; damaged data errors the stream with ``IntegrityError``.
+    A cancel cancels the compressed stream; damaged data errors the stream with ``IntegrityError``, and cancels the
+    compressed stream too.
 
     Args:
         compressed: stream of the entry's data; locked by this source.
@@ -116,6 +118,15 @@ class DecodingSource:
 
     async def pull(self, controller: ReadableController[memoryview]) -> None:
         """Decode until something comes out, or the input ends."""
+        try:
+            await self._decode(controller)
+        except BaseException as error:
+            # Nobody else can tell the compressed stream, and it may be reading ahead in a file about to be closed.
+            with contextlib.suppress(Exception):  # it is the failure that counts; often the stream's own
+                await self._reader.cancel(error)
+            raise
+
+    async def _decode(self, controller: ReadableController[memoryview]) -> None:
         at_end = False
         while True:
             data: Buffer = b""

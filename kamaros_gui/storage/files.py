@@ -38,7 +38,8 @@ class RandomAccessFile:
 
     def __init__(self, path: str | bytes, mode: str = "r") -> None:
         flags = {"r": os.O_RDONLY, "r+": os.O_RDWR, "x": os.O_RDWR | os.O_CREAT | os.O_EXCL}[mode]
-        flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        # Without O_NONBLOCK a pipe that took the place of the file would hold this thread for ever.
+        flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
         self.path = os.fsdecode(path)
         self._seek_lock = threading.Lock()
         with storage_errors(path, "opened"):
@@ -122,11 +123,11 @@ class RandomAccessFile:
         total = sum(map(len, parts))
         done = 0
         pending = list(parts)
-        with storage_errors(self.path, "written", wanted=total):
-            while pending:
+        while pending:
+            with storage_errors(self.path, "written", wanted=total - done):
                 written = self._write_once(offset + done, pending[:_MAX_VECTORS])
-                done += written
-                pending = _drop_written(pending, written)
+            done += written
+            pending = _drop_written(pending, written)
         return total
 
     def truncate(self, size: int) -> None:
@@ -137,6 +138,8 @@ class RandomAccessFile:
     def sync(self, *, data_only: bool = False) -> None:
         """Wait until the content (and the metadata, unless *data_only*) is on the disk."""
         with storage_errors(self.path, "written"):
+            if self.closed:  # the calls below take a negative descriptor for a wrong type
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             try:
                 (os.fdatasync if data_only and hasattr(os, "fdatasync") else os.fsync)(self._fd)
             except OSError as error:

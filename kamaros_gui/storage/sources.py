@@ -42,7 +42,8 @@ class RangeSource:
     """Underlying source that reads a range of a file: whole slabs in a thread, handed on as chunks.
 
     While the chunks of one slab are consumed the next slab is read. At most two slabs are held beside the stream's
-    own queue. A cancel stops after the read under way; its bytes are dropped.
+    own queue. A cancel stops after the read under way; its bytes are dropped. No read is under way any more when a
+    cancel has ended or the stream has failed, so the file may be closed then.
 
     Args:
         file: open for reading; stays open.
@@ -78,6 +79,7 @@ class RangeSource:
         self._slab: memoryview = memoryview(b"")
         self._position = 0
         self._ahead: asyncio.Future[memoryview] | None = None
+        self._cancelled = False
 
     def pull(self, controller: _Readable) -> Awaitable[None] | None:
         """Enqueue chunks while the queue has room; returns an awaitable only when a slab must be read first."""
@@ -88,16 +90,21 @@ class RangeSource:
 
     async def cancel(self, _reason: object = None) -> None:
         """Wait for the read under way, so that the file can be closed."""
-        self._slab = memoryview(b"")
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            await asyncio.gather(ahead, return_exceptions=True)
+        self._cancelled = True
+        await self._drop_read()
 
     async def _refill(self, controller: _Readable) -> None:
-        if self._checkpoint is not None:
-            await self._checkpoint()
-        ahead = self._ahead or self._read_next()
-        data = await ahead if ahead is not None else memoryview(b"")
+        try:
+            if self._checkpoint is not None:
+                await self._checkpoint()
+        except BaseException:
+            await self._drop_read()
+            raise
+        # It stays noted while it is waited for: a cancel that comes meanwhile has to wait for it too.
+        self._ahead = None if self._cancelled else self._ahead or self._read_next()
+        data = await self._ahead if self._ahead is not None else memoryview(b"")
+        if self._cancelled:
+            return
         self._slab, self._position = data, 0
         self._offset += len(data)
         self._ahead = self._read_next() if data else None
@@ -105,6 +112,12 @@ class RangeSource:
             self._hand_on(controller)
         else:
             controller.close()
+
+    async def _drop_read(self) -> None:
+        self._slab = memoryview(b"")
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await asyncio.gather(ahead, return_exceptions=True)
 
     def _read_next(self) -> asyncio.Future[memoryview] | None:
         length = min(self._slabs.size, self._end - self._offset)

@@ -22,6 +22,8 @@ __all__ = ["StagingFolder", "move"]
 _PREFIX: Final = ".kamaros-restore-"
 _SUFFIX: Final = ".part"
 _LOCK: Final = "lock"
+_FILES: Final = "files"
+_ATTEMPTS: Final = 16
 
 
 class StagingFolder:
@@ -44,11 +46,8 @@ class StagingFolder:
         try:
             remove_leftovers(self.target)
             with storage_errors(self.target, "written"):
-                self._folder = tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=self.target)
-                self._lock = os.open(os.path.join(self._folder, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)
-                filelock.lock_descriptor(self._lock, blocking=False)
-                self.root = os.path.join(self._folder, "files")
-                os.mkdir(self.root, 0o700)
+                self._folder, self._lock = _make_locked_folder(self.target)
+            self.root = os.path.join(self._folder, _FILES)
         except BaseException:
             self._remove_made_folders()
             raise
@@ -59,9 +58,7 @@ class StagingFolder:
         Args:
             keep_target: whether folders that were made for the target stay.
         """
-        _remove_tree(self._folder)
-        with contextlib.suppress(OSError):
-            os.close(self._lock)
+        _remove_locked(self._folder, self._lock)
         if not keep_target:
             self._remove_made_folders()
 
@@ -78,9 +75,8 @@ def remove_leftovers(target: str) -> int:
         for entry in list(entries):
             if not (entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)):
                 continue
-            if entry.is_dir(follow_symlinks=False) and _is_abandoned(entry.path):
-                _remove_tree(entry.path)
-                removed += 1
+            if entry.is_dir(follow_symlinks=False):
+                removed += _remove_abandoned(entry.path)
     return removed
 
 
@@ -137,19 +133,62 @@ def _make_folders(path: str) -> list[str]:
     return made
 
 
-def _is_abandoned(folder: str) -> bool:
+def _make_locked_folder(target: str) -> tuple[str, int]:
+    """Make a staging folder in *target*; return it and the descriptor that holds its lock.
+
+    Until it is locked, somebody else's search for leftovers may take the folder for one; then a new one is made.
+    """
+    for _ in range(_ATTEMPTS):
+        folder = tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=target)
+        lock = -1
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+                ours = filelock.lock_descriptor(lock, blocking=False)
+                if ours and os.path.samestat(os.fstat(lock), os.stat(os.path.join(folder, _LOCK))):
+                    os.mkdir(os.path.join(folder, _FILES), 0o700)
+                    return folder, lock
+        except BaseException:
+            _remove_locked(folder, lock)
+            raise
+        _remove_locked(folder, lock)
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def _remove_abandoned(folder: str) -> bool:
+    """Remove a staging folder whose owner is gone; return whether it was one."""
+    lock_path = os.path.join(folder, _LOCK)
     try:
-        fd = os.open(os.path.join(folder, _LOCK), os.O_RDWR)
+        lock = os.open(lock_path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
-        return True
+        # Just made, and not locked yet, or what a killed removal left. The lock is made first, so what holds
+        # anything but has no lock is a leftover; an empty one can be removed only as long as it is empty.
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+        if os.path.lexists(folder) and not os.path.lexists(lock_path):
+            _remove_tree(folder)
+        return not os.path.lexists(folder)
     except OSError:
         return False
     try:
-        return filelock.lock_descriptor(fd, blocking=False)
+        abandoned = filelock.lock_descriptor(lock, blocking=False)
     except OSError:
+        abandoned = False
+    if not abandoned:
+        os.close(lock)
         return False
-    finally:
-        os.close(fd)
+    _remove_locked(folder, lock)
+    return True
+
+
+def _remove_locked(folder: str, lock: int) -> None:
+    """Remove *folder*, holding its lock meanwhile, so that nobody takes it for theirs."""
+    _remove_tree(folder)
+    if lock >= 0:
+        with contextlib.suppress(OSError):
+            os.close(lock)
+    if os.path.lexists(folder):  # Windows does not remove a file that is open
+        _remove_tree(folder)
 
 
 def _remove_tree(folder: str) -> None:

@@ -122,7 +122,7 @@ class _Walker:
     def descend(self, folder: str, relative: str) -> None:
         """Report the content of *folder*, with an own stack: trees are deeper than Python's."""
         stack = [(folder, relative)]
-        while stack and not self._should_stop():
+        while stack:
             folder, relative = stack.pop()
             try:
                 with os.scandir(folder) as entries:
@@ -132,6 +132,8 @@ class _Walker:
                 continue
             below: list[tuple[str, str]] = []
             for entry in found:
+                if self._should_stop():  # a single folder may hold a million files
+                    return
                 path = f"{relative}/{entry.name}" if relative else entry.name
                 if self._excluded(path, entry.name):
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,7 +21,8 @@ _SPARSE_UNIT: Final = bytes(64 * 1024)
 
 _READ_FLAGS: Final = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-)
+    | getattr(os, "O_NONBLOCK", 0)  # a pipe that took the place of the file would hold the thread for ever
+)  # fmt: skip
 _CREATE_FLAGS: Final = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_NOFOLLOW", 0)
@@ -39,8 +41,12 @@ def read_whole(path: str, limit: int) -> tuple[bytes, os.stat_result]:
         try:
             for _ in range(_ATTEMPTS):
                 before = os.fstat(fd)
+                if not stat.S_ISREG(before.st_mode):
+                    break
                 data = os.pread(fd, limit + 1, 0) if hasattr(os, "pread") else os.read(fd, limit + 1)
                 after = os.fstat(fd)
+                if len(data) > limit:
+                    break
                 if len(data) == before.st_size and before.st_mtime_ns == after.st_mtime_ns:
                     return data, after
         finally:
