@@ -131,6 +131,7 @@ class Job:
         self._enter(state)
         self._outcome = describe_outcome(self.request, state, report)
         if error is not None:
+            _forget_frames(error)
             self.future.set_exception(error)
         elif report is not None:
             self.future.set_result(report)
@@ -139,6 +140,18 @@ class Job:
         if state not in TRANSITIONS[self._state]:
             raise RuntimeError(f"job {self.id} can't go from {self._state} to {state}")
         self._state = state
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Let go of the frames *error* came through: they hold everything the job had in memory, as long as it is shown."""
+    links: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while links:
+        link = links.pop()
+        if link is not None and id(link) not in seen:
+            seen.add(id(link))
+            link.__traceback__ = None
+            links += [link.__cause__, link.__context__]
 
 
 def _details(error: BaseException) -> ErrorDetails:

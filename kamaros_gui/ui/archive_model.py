@@ -155,7 +155,7 @@ class FolderModel(QAbstractItemModel):
             return 0
         return len(parent.internalPointer().folders) if parent.isValid() else 1
 
-    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: ARG002, B008  # Qt's own signature
+    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008  # Qt's own signature
         return 1
 
     def data(self, index: _Index, role: int = _Role.DisplayRole) -> Any:

@@ -233,7 +233,7 @@ class ArchivePage(QWidget):
         current = self._content.node_at(self.content_view.currentIndex())
         select = self._select_next or (current.path if current is not None else "")
         self._select_next = ""
-        self.content_view.setColumnHidden(Column.FOLDER, not text)
+        self.content_view.columns.show_folder(bool(text))
         self._content.set_nodes(nodes)
         if select:
             self.content_view.select_path(select)

@@ -27,8 +27,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QTreeView, QWidget
 
+from kamaros_gui.ui import texts
 from kamaros_gui.ui.archive_model import ContentModel, FolderModel
 from kamaros_gui.ui.archive_tree import Column, Node
+from kamaros_gui.ui.column_layout import ColumnLayout
 from kamaros_gui.ui.dropping import local_paths
 from kamaros_gui.ui.row_delegate import RowDelegate
 from kamaros_gui.ui.theme import blend
@@ -37,6 +39,9 @@ __all__ = ["ContentView", "FolderView"]
 
 _Index = QModelIndex | QPersistentModelIndex
 
+_CELL_MARGIN = 9
+_SOME_LONG_DATE = 1_795_996_799_000_000_000
+"""28 November 2026: two digits for the day and for the month wherever a locale writes numbers."""
 _WIDTHS = {
     Column.NAME: 285,
     Column.SIZE: 92,
@@ -109,10 +114,8 @@ class ContentView(QTableView):
         columns.setMinimumSectionSize(48)
         columns.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         columns.customContextMenuRequested.connect(self._choose_columns)
-        for column, width in _WIDTHS.items():
-            self.setColumnWidth(column, width)
-        for hidden in (Column.SHA256, Column.FOLDER):
-            self.hideColumn(hidden)
+        date = self.fontMetrics().horizontalAdvance(texts.date_time(_SOME_LONG_DATE)) + 2 * _CELL_MARGIN
+        self.columns = ColumnLayout(self, _WIDTHS | {Column.MODIFIED: max(_WIDTHS[Column.MODIFIED], date)})
         # Where a match is matters most, so its folder stands beside its name.
         columns.moveSection(columns.visualIndex(Column.FOLDER), 1)
         self._colour_header()
@@ -169,7 +172,7 @@ class ContentView(QTableView):
             action = menu.addAction(self._model.headerData(column, Qt.Orientation.Horizontal))
             action.setCheckable(True)
             action.setChecked(not self.isColumnHidden(column))
-            action.toggled.connect(lambda shown, column=column: self.setColumnHidden(column, not shown))
+            action.toggled.connect(lambda shown, column=column: self.columns.choose(column, shown))
         menu.popup(self.horizontalHeader().mapToGlobal(position))
 
     def _drop_target(self, position: QPoint) -> int:

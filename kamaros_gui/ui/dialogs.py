@@ -9,11 +9,20 @@ import asyncio
 import os
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
 from kamaros_gui.ui.widgets import IconLabel, heading, muted_label
 
-__all__ = ["ButtonRole", "Choosers", "QuestionDialog", "accepted", "ask"]
+__all__ = ["ButtonRole", "Choosers", "QuestionDialog", "accepted", "ask", "ask_with_line"]
 
 ButtonRole = QDialogButtonBox.ButtonRole
 
@@ -45,10 +54,22 @@ class QuestionDialog(QDialog):
         details: what follows from the answers.
         buttons: text and role of each answer; the first is the default, Escape gives the first that rejects.
         parent: window the question belongs to.
+        line: what a line of text below the question is for, empty for no such line.
+
+    Attributes:
+        answer: number of the button that was pressed.
+        field: the line of text, hidden where none was asked for.
     """
 
     def __init__(
-        self, title: str, text: str, details: str, buttons: list[tuple[str, ButtonRole]], parent: QWidget | None = None
+        self,
+        title: str,
+        text: str,
+        details: str,
+        buttons: list[tuple[str, ButtonRole]],
+        parent: QWidget | None = None,
+        *,
+        line: str = "",
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
@@ -64,6 +85,12 @@ class QuestionDialog(QDialog):
         words.addWidget(heading(title, 1.15))
         words.addWidget(message)
         words.addWidget(secondary)
+        self.field = QLineEdit()
+        self.field.setPlaceholderText(line)
+        self.field.setAccessibleName(line)
+        self.field.setVisible(bool(line))
+        words.addSpacing(6)
+        words.addWidget(self.field)
         top = QHBoxLayout()
         top.setSpacing(16)
         top.addWidget(IconLabel("question", 36, "accent"), 0, Qt.AlignmentFlag.AlignTop)
@@ -91,10 +118,18 @@ async def ask(
     parent: QWidget, title: str, text: str, buttons: list[tuple[str, ButtonRole]], *, details: str = ""
 ) -> int:
     """Ask a question and return the number of the answer; see :class:`QuestionDialog`."""
-    dialog = QuestionDialog(title, text, details, buttons, parent)
+    answer, _ = await ask_with_line(parent, title, text, buttons, details=details, line="")
+    return answer
+
+
+async def ask_with_line(
+    parent: QWidget, title: str, text: str, buttons: list[tuple[str, ButtonRole]], *, details: str, line: str
+) -> tuple[int, str]:
+    """Ask a question; return the number of the answer and what was typed into the line below it."""
+    dialog = QuestionDialog(title, text, details, buttons, parent, line=line)
     try:
         await accepted(dialog)
-        return dialog.answer
+        return dialog.answer, dialog.field.text().strip()
     finally:
         dialog.deleteLater()
 

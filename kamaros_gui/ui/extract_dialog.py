@@ -95,6 +95,13 @@ class ExtractDialog(QDialog):
         self.policy.addItem(self.tr("Keep both – extract as “name (2)”"), "rename")
         self.policy.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.policy.setAccessibleName(self.tr("When a different file exists"))
+        self.outside_links = QCheckBox(self.tr("Restore &links that point outside the folder"))
+        self.outside_links.setToolTip(
+            self.tr(
+                "Off: such links are left out and named in the report. On: whatever opens one of them later reads and"
+                " writes files elsewhere on this computer. Leave it off for an archive from somebody else."
+            )
+        )
         self.space = muted_label()
         self.space_icon = IconLabel("info", 16, "muted")
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
@@ -155,6 +162,7 @@ class ExtractDialog(QDialog):
         policy = QLabel(self.tr("I&f a file differs"))
         policy.setBuddy(self.policy)
         form.addRow(policy, self.policy)
+        form.addRow("", self.outside_links)
         return form
 
     def _where(self) -> QVBoxLayout:
@@ -208,6 +216,7 @@ class ExtractDialog(QDialog):
             paths=tuple(node.path for node in nodes),
             version=self._tree.listing.version or "HEAD",
             on_conflict=policy,
+            outside_links=self.outside_links.isChecked(),
         )
 
     def target(self) -> str:

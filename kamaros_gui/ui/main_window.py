@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 
@@ -16,8 +15,7 @@ from kamaros_gui.ui import texts
 from kamaros_gui.ui.actions import make_actions
 from kamaros_gui.ui.archive_page import ArchivePage
 from kamaros_gui.ui.archive_session import HEAD, ArchiveSession
-from kamaros_gui.ui.closing import CancellingOverlay
-from kamaros_gui.ui.dialogs import ButtonRole, ask
+from kamaros_gui.ui.closing import EndOfJobs
 from kamaros_gui.ui.dropping import local_paths
 from kamaros_gui.ui.error_dialog import ErrorDialog, describe
 from kamaros_gui.ui.event_loop import async_slot, spawn
@@ -31,7 +29,6 @@ from kamaros_gui.ui.workspace import Workspace
 
 __all__ = ["MainWindow"]
 
-_CLEAN_UP_PATIENCE_SECONDS = 60.0
 _MESSAGE_MS = 8000
 
 
@@ -56,6 +53,7 @@ class MainWindow(QMainWindow):
         self.transfers = TransfersDock(workspace.engine, self)
         self.status = ArchiveStatusBar(self)
         self.actions_ = make_actions(self)
+        self._end_of_jobs = EndOfJobs(self, workspace)
         self.tool_bar = MainToolBar(self.actions_, self.history.toggleViewAction(), self.transfers.toggleViewAction())
         self._pages = QStackedWidget()
         self._lay_out()
@@ -299,56 +297,13 @@ class MainWindow(QMainWindow):
             return False
         self._closing = True
         try:
-            running = self.running_jobs()
-            if running and not await self._agree_to_cancel(len(running)):
+            if not await self._end_of_jobs.reach(self.running_jobs):
                 return False
-            if running:
-                await self._cancel_jobs(running)
             self._may_close = True
             self.close()
             return True
         finally:
             self._closing = False
-
-    async def _agree_to_cancel(self, number: int) -> bool:
-        last = self._workspace.windows.count == 1
-        answer = await ask(
-            self,
-            self.tr("Jobs are running"),
-            self.tr("{} still running on {}.").format(texts.jobs_text(number), self.session.name),
-            [
-                (self.tr("Keep running"), ButtonRole.RejectRole),
-                (
-                    self.tr("Cancel jobs and quit") if last else self.tr("Cancel jobs and close"),
-                    ButtonRole.DestructiveRole,
-                ),
-            ],
-            details=self.tr("Cancelled jobs leave no trace: the archive stays as it was before them."),
-        )
-        return answer == 1
-
-    async def _cancel_jobs(self, jobs: list[JobSnapshot]) -> None:
-        overlay = CancellingOverlay(self)
-        for job in jobs:
-            self._workspace.engine.cancel(job.id)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLEAN_UP_PATIENCE_SECONDS):
-                await self._jobs_ended()
-        overlay.deleteLater()
-
-    async def _jobs_ended(self) -> None:
-        ended = asyncio.Event()
-
-        def look(_snapshots: object) -> None:
-            if not self.running_jobs():
-                ended.set()
-
-        self._workspace.watch.updated.connect(look)
-        try:
-            self._workspace.watch.wake()
-            await ended.wait()
-        finally:
-            self._workspace.watch.updated.disconnect(look)
 
     def let_go(self) -> None:
         """Take part in nothing any more: what is still awaited finds the window closed and leaves it alone."""

@@ -11,6 +11,8 @@ __all__ = ["RowDelegate"]
 _Index = QModelIndex | QPersistentModelIndex
 _PADDING = 8
 _ICON = 18
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+_HIGHLIGHTED = QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver
 
 
 class RowDelegate(QStyledItemDelegate):
@@ -21,19 +23,22 @@ class RowDelegate(QStyledItemDelegate):
         return QSize(usual.width() + _PADDING, max(27, option.fontMetrics.height() + 10))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        self.initStyleOption(option, index)
+        # Qt's initStyleOption asks the model seven times, each time taking the interpreter anew: while worker threads
+        # are busy in Python it has to be waited for every time. Two or three direct questions are all that is needed.
+        model = index.model()
         widget = option.widget
         # A frame around one cell says nothing where whole rows are selected.
         option.state &= ~QStyle.StateFlag.State_HasFocus
-        style = widget.style()
-        style.drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, widget)
+        if option.state & _HIGHLIGHTED:
+            widget.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, widget)
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         inside = QRect(option.rect)
         first = index.column() == 0
-        if first and not option.icon.isNull():
+        picture = model.data(index, Qt.ItemDataRole.DecorationRole) if first else None
+        if isinstance(picture, QIcon):
             place = QRect(inside.left() + _PADDING - 2, inside.center().y() - _ICON // 2 + 1, _ICON, _ICON)
             mode = QIcon.Mode.Selected if selected else QIcon.Mode.Normal
-            option.icon.paint(painter, place, Qt.AlignmentFlag.AlignCenter, mode)
+            picture.paint(painter, place, Qt.AlignmentFlag.AlignCenter, mode)
             inside.setLeft(place.right() - 1)
         inside.adjust(_PADDING, 0, -_PADDING, 0)
         role = QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text
@@ -42,5 +47,6 @@ class RowDelegate(QStyledItemDelegate):
         painter.setPen(option.palette.color(role))
         painter.setFont(option.font)
         elide = Qt.TextElideMode.ElideMiddle if first else Qt.TextElideMode.ElideRight
-        text = option.fontMetrics.elidedText(option.text, elide, inside.width())
-        painter.drawText(inside, int(option.displayAlignment | Qt.AlignmentFlag.AlignVCenter), text)
+        words = str(model.data(index, Qt.ItemDataRole.DisplayRole) or "")
+        text = option.fontMetrics.elidedText(words, elide, inside.width())
+        painter.drawText(inside, model.data(index, Qt.ItemDataRole.TextAlignmentRole) or _LEFT, text)

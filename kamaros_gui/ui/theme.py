@@ -21,9 +21,9 @@ _LIGHT = {
     _Role.PlaceholderText: "#69717d", _Role.Accent: "#4759c9",
 }  # fmt: skip
 _DARK = {
-    _Role.Window: "#202328", _Role.WindowText: "#e6e8eb", _Role.Base: "#17191d", _Role.AlternateBase: "#1c1f23",
-    _Role.Text: "#e6e8eb", _Role.Button: "#2c3037", _Role.ButtonText: "#e6e8eb", _Role.BrightText: "#ffffff",
-    _Role.Light: "#454b55", _Role.Midlight: "#383d45", _Role.Mid: "#3a4049", _Role.Dark: "#121417",
+    _Role.Window: "#191c20", _Role.WindowText: "#e6e8eb", _Role.Base: "#25282e", _Role.AlternateBase: "#2a2d34",
+    _Role.Text: "#e6e8eb", _Role.Button: "#30343c", _Role.ButtonText: "#e6e8eb", _Role.BrightText: "#ffffff",
+    _Role.Light: "#454b55", _Role.Midlight: "#3a3f48", _Role.Mid: "#464c57", _Role.Dark: "#0f1114",
     _Role.Shadow: "#0b0c0e", _Role.Highlight: "#4c5bc4", _Role.HighlightedText: "#ffffff", _Role.Link: "#9aa6ff",
     _Role.LinkVisited: "#bfa6ff", _Role.ToolTipBase: "#363b44", _Role.ToolTipText: "#f3f4f6",
     _Role.PlaceholderText: "#979fab", _Role.Accent: "#8391f5",

@@ -17,7 +17,7 @@ from kamaros_gui.ui import texts
 from kamaros_gui.ui.about_dialog import AboutDialog, component_versions
 from kamaros_gui.ui.archive_session import HEAD
 from kamaros_gui.ui.archive_tree import Node
-from kamaros_gui.ui.dialogs import ButtonRole, accepted, ask
+from kamaros_gui.ui.dialogs import ButtonRole, accepted, ask, ask_with_line
 from kamaros_gui.ui.dropping import absolute, local_paths, plan_drop
 from kamaros_gui.ui.engine import SubmittedJob, outcome
 from kamaros_gui.ui.error_dialog import ErrorDialog, describe
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from kamaros_gui.ui.main_window import MainWindow
 
 __all__ = ["WindowCommands"]
+
+_UPDATE, _MIRROR = 0, 1
+"""Numbers of the answers to the question whether a folder is updated or mirrored."""
 
 
 class WindowCommands(QObject):
@@ -158,15 +161,22 @@ class WindowCommands(QObject):
 
     async def _save(self, paths: Sequence[str], folder: str) -> None:
         known = self._folders_inside(paths, folder)
-        mirror = await self._ask_for_mirror(known) if known else False
-        if mirror is not None:
-            verb = self.tr("Mirror {}") if mirror else self.tr("Update {}") if known else self.tr("Add {}")
-            name = os.path.basename(paths[0].rstrip(os.sep))
-            message = verb.format(name if len(paths) == 1 else texts.items_text(len(paths)))
-            request = SaveRequest(
-                archive=self._session.path, paths=tuple(paths), into=folder, mirror=mirror, message=message
-            )
-            self._start(request)
+        mirror, message = False, ""
+        if known:
+            answer, message = await self._ask_for_mirror(known)
+            if answer not in (_UPDATE, _MIRROR):
+                return
+            mirror = answer == _MIRROR
+        verb = self.tr("Mirror {}") if mirror else self.tr("Update {}") if known else self.tr("Add {}")
+        name = os.path.basename(paths[0].rstrip(os.sep))
+        request = SaveRequest(
+            archive=self._session.path,
+            paths=tuple(paths),
+            into=folder,
+            mirror=mirror,
+            message=message or verb.format(name if len(paths) == 1 else texts.items_text(len(paths))),
+        )
+        self._start(request)
 
     def _folders_inside(self, paths: Sequence[str], folder: str) -> list[str]:
         """Return the names of those *paths* that are folders inside *folder* of the archive already."""
@@ -176,10 +186,10 @@ class WindowCommands(QObject):
         inside = [os.path.basename(path.rstrip(os.sep)) for path in paths]
         return [name for name in inside if _is_folder(tree.by_path.get(f"{folder}/{name}" if folder else name))]
 
-    async def _ask_for_mirror(self, known: list[str]) -> bool | None:
-        """Ask what to do about folders that are inside already; ``None`` means the user thinks better of it."""
+    async def _ask_for_mirror(self, known: list[str]) -> tuple[int, str]:
+        """Ask what to do about folders that are inside already; return the answer and a message for the history."""
         names = ", ".join(f"“{name}”" for name in known[:5])
-        answer = await ask(
+        return await ask_with_line(
             self._window,
             self.tr("Update or mirror?"),
             self.tr("{} is in the archive already.").format(names),
@@ -192,8 +202,8 @@ class WindowCommands(QObject):
                 "Update adds new files and replaces changed ones. Mirror also removes what is no longer in the folder"
                 " on disk. Either way the version before stays in the history."
             ),
+            line=self.tr("Message for the history (optional)"),
         )
-        return {0: False, 1: True}.get(answer)
 
     # --------------------------------------------------------------------------- extracting and verifying
 

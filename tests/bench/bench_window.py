@@ -193,6 +193,7 @@ class Scenario:
     async def run(self) -> None:
         """Do everything."""
         window = self.manager.new_window()
+        self.manager.warm_up()
         window.resize(1180, 760)
         await asyncio.sleep(0.5)
         self.shot(window, "welcome")

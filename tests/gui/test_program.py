@@ -75,3 +75,35 @@ def test_a_bad_setting_does_not_keep_it_from_starting(tmp_path: Path, environmen
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert (settings / "settings.json").read_text() == '{"chunk_size": 5}'
+
+
+def test_it_ends_by_itself_when_told_how_soon(tmp_path: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "ignore", "-c", PROGRAM],
+        env=environment | {"KAMAROS_GUI_EXIT_AFTER": "0.3"},
+        timeout=40,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads((tmp_path / "latency.json").read_text())["ticks"] > 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there always is a display")
+@pytest.mark.parametrize(("display", "reason"), [("", "not set"), (":4711", "can't be reached")])
+def test_without_a_display_it_says_so(environment: dict[str, str], display: str, reason: str) -> None:
+    bare = {name: value for name, value in environment.items() if name not in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    done = subprocess.run(
+        [sys.executable, "-m", "kamaros_gui", "gui"],
+        env=bare | {"DISPLAY": display},
+        timeout=40,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "kamaros --help" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert reason in done.stderr or "libxcb-cursor0" in done.stderr

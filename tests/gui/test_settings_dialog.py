@@ -7,8 +7,9 @@ from pytestqt.qtbot import QtBot
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.limits import KIB, MIB
 from kamaros_gui.ui.dialogs import Choosers
+from kamaros_gui.ui.memory import memory_bound
 from kamaros_gui.ui.preferences import Preferences
-from kamaros_gui.ui.settings_dialog import SettingsDialog, memory_bound
+from kamaros_gui.ui.settings_dialog import SettingsDialog
 
 
 def make(qtbot: QtBot, config: JCFConfig | None = None, preferences: Preferences | None = None) -> SettingsDialog:
@@ -35,14 +36,15 @@ def test_settings_it_does_not_show_are_kept(qtbot: QtBot) -> None:
 
 def test_the_range_of_levels_follows_the_codec(qtbot: QtBot) -> None:
     dialog = make(qtbot)
-    assert (dialog.level.minimum(), dialog.level.maximum(), dialog.level.value()) == (1, 9, 6)
-    dialog.codec.setCurrentIndex(dialog.codec.findData("zstd"))
-    assert (dialog.level.minimum(), dialog.level.maximum(), dialog.level.value()) == (1, 19, 3)
-    assert "7-Zip" in dialog.codec_text.text()
-    dialog.level.setValue(19)
-    assert "smallest" in dialog.level_text.text()
-    dialog.codec.setCurrentIndex(dialog.codec.findData("store"))
-    assert not dialog.level.isEnabled()
+    level = dialog.compression.level
+    assert (level.minimum(), level.maximum(), level.value()) == (1, 9, 6)
+    dialog.compression.codec.setCurrentIndex(dialog.compression.codec.findData("zstd"))
+    assert (level.minimum(), level.maximum(), level.value()) == (1, 19, 3)
+    assert "7-Zip" in dialog.compression.codec_text.text()
+    level.setValue(19)
+    assert "smallest" in dialog.compression.level_text.text()
+    dialog.compression.codec.setCurrentIndex(dialog.compression.codec.findData("store"))
+    assert not level.isEnabled()
     assert dialog.config().level is None
 
 
@@ -52,10 +54,10 @@ def test_the_range_of_levels_follows_the_codec(qtbot: QtBot) -> None:
 )
 def test_a_bad_chunk_size_is_named_and_ok_is_refused(qtbot: QtBot, text: str, word: str) -> None:
     dialog = make(qtbot)
-    dialog.chunk_field.setText(text)
+    dialog.performance.chunk_field.setText(text)
     assert word in dialog.problem.text()
     assert not ok_enabled(dialog)
-    dialog.chunk_field.setText("1M")
+    dialog.performance.chunk_field.setText("1M")
     assert dialog.problem.text() == ""
     assert ok_enabled(dialog)
     assert dialog.config().chunk_size == MIB
@@ -63,13 +65,13 @@ def test_a_bad_chunk_size_is_named_and_ok_is_refused(qtbot: QtBot, text: str, wo
 
 def test_slider_and_field_go_together_and_memory_follows(qtbot: QtBot) -> None:
     dialog = make(qtbot)
-    before = dialog.memory_text.text()
-    dialog.chunk_slider.setValue(dialog.chunk_slider.maximum())
-    assert dialog.chunk_field.text() == "16 MiB"
-    assert dialog.memory_text.text() != before
-    dialog.chunk_field.setText("4K")
-    assert dialog.chunk_slider.value() == dialog.chunk_slider.minimum()
-    assert dialog.chunk_field.text() == "4K"
+    before = dialog.performance.memory_text.text()
+    dialog.performance.chunk_slider.setValue(dialog.performance.chunk_slider.maximum())
+    assert dialog.performance.chunk_field.text() == "16 MiB"
+    assert dialog.performance.memory_text.text() != before
+    dialog.performance.chunk_field.setText("4K")
+    assert dialog.performance.chunk_slider.value() == dialog.performance.chunk_slider.minimum()
+    assert dialog.performance.chunk_field.text() == "4K"
     assert memory_bound(16 * MIB, 2) > memory_bound(4 * KIB, 2)
 
 

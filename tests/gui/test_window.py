@@ -169,6 +169,38 @@ async def test_a_folder_that_is_inside_already_asks_update_or_mirror(
     assert window.session.tree.listing.versions[0].message == "Mirror photos"
 
 
+async def test_the_message_typed_with_an_update_is_in_the_history(
+    manager: WindowManager, folder: Path, archive: Path
+) -> None:
+    await save(manager, archive, folder)
+    window = await opened(manager, archive)
+    (folder / "new.txt").write_text("new")
+    assert drop(window, [str(folder)])
+    await until(lambda: window.findChild(QuestionDialog))
+    question = window.findChild(QuestionDialog)
+    assert question is not None
+    QTest.keyClicks(question.field, " after the flood ")
+    QTest.keyClick(question.field, Qt.Key.Key_Return)
+    await until(lambda: len(window.history.model.versions) == 2)
+    assert window.history.model.versions[0].message == "after the flood"
+
+
+async def test_with_the_history_open_nothing_has_to_be_scrolled_sideways(
+    manager: WindowManager, folder: Path, archive: Path
+) -> None:
+    await save(manager, archive, folder)
+    window = await opened(manager, archive)
+    window.resize(1120, 720)
+    window.history.show()
+    view = window.page.content_view
+    await until(lambda: view.isColumnHidden(Column.METHOD))
+    assert view.horizontalScrollBar().maximum() == 0
+    assert not view.isColumnHidden(Column.MODIFIED)
+    window.history.hide()
+    await until(lambda: not view.isColumnHidden(Column.TYPE))
+    assert view.horizontalScrollBar().maximum() == 0
+
+
 async def test_history_shows_the_past_and_the_past_can_t_be_changed(
     manager: WindowManager, folder: Path, archive: Path
 ) -> None:
@@ -241,6 +273,9 @@ async def test_several_items_get_a_folder_of_their_own(
     assert dialog.request().target == str(tmp_path)
     dialog.policy.setCurrentIndex(dialog.policy.findData("rename"))
     assert dialog.request().on_conflict == "rename"
+    assert not dialog.request().outside_links
+    dialog.outside_links.setChecked(True)
+    assert dialog.request().outside_links
     dialog.reject()
     await until(lambda: not window.findChild(ExtractDialog))
 
@@ -295,8 +330,8 @@ async def test_settings_are_kept_and_used_by_the_next_save(manager: WindowManage
     await until(lambda: window.findChild(SettingsDialog))
     dialog = window.findChild(SettingsDialog)
     assert dialog is not None
-    dialog.codec.setCurrentIndex(dialog.codec.findData("store"))
-    dialog.theme.setCurrentIndex(dialog.theme.findData("dark"))
+    dialog.compression.codec.setCurrentIndex(dialog.compression.codec.findData("store"))
+    dialog.looks.theme.setCurrentIndex(dialog.looks.theme.findData("dark"))
     dialog.accept()
     await until(lambda: load_config(environment={}) == JCFConfig(codec="store"))
     assert manager.workspace.engine.config.codec == "store"
