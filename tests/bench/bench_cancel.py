@@ -3,8 +3,8 @@
 ``python -m tests.bench.bench_cancel [--size MIB] [--rounds N] [--folder DIR] [--new]``
 
 Each round starts ``kamaros save`` of one file of *size* MiB, waits until the archive has grown past a random point,
-sends SIGINT and measures the time until the process has gone. Then the archive's SHA-256 and the folder's content must be
-what they were. The same with SIGKILL, where the next ``list`` must show the last committed state and the next
+sends SIGINT and measures the time until the process has gone. Then the archive's SHA-256 and the folder's content must
+be what they were. The same with SIGKILL, where the next ``list`` must show the last committed state and the next
 ``save`` must succeed.
 """
 
