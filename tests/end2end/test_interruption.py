@@ -181,10 +181,10 @@ def test_killed_restore_is_cleaned_up_by_the_next_one(big: Path, big_archive: Pa
     assert os.listdir(out) == ["tree"]
 
 
-def test_cancelled_restore_of_a_deep_tree_leaves_nothing(tmp_path: Path) -> None:
+def test_cancelled_restore_of_a_deep_tree_leaves_nothing(deep_place: Path) -> None:
     from kamaros_gui.storage.staging import StagingFolder
 
-    staging = StagingFolder(str(tmp_path / "out"))
+    staging = StagingFolder(str(deep_place / "out"))
     here = os.open(staging.root, os.O_RDONLY)
     for _ in range(1200):
         os.mkdir("d", dir_fd=here)
@@ -195,7 +195,7 @@ def test_cancelled_restore_of_a_deep_tree_leaves_nothing(tmp_path: Path) -> None
     os.close(os.open("file", os.O_CREAT | os.O_WRONLY, 0, dir_fd=here))
     os.close(here)
     staging.remove(keep_target=False)
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(deep_place) == []
     assert os.path.isdir("/etc")
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,15 +43,6 @@ def test_children_of_a_folder_go_to_the_root_and_into_names_a_folder(tmp_path: P
     call("save", tmp_path / "a.jcf", tmp_path / "tree", "--into", "deep/er").expect(0)
     listed = call("list", tmp_path / "a.jcf", "--json").expect(0).json
     assert [entry["path"] for entry in listed["entries"] if entry["type"] == "file"] == ["a", "deep/er/tree/a"]
-
-
-@pytest.fixture
-def deep_place(tmp_path: Path) -> Iterator[Path]:
-    """A folder for trees that are deeper than Python's own removal of trees can follow."""
-    place = tmp_path / "deep"
-    place.mkdir()
-    yield place
-    subprocess.run(["rm", "-rf", place], check=True)
 
 
 DEPTH = 1100

@@ -167,16 +167,16 @@ def test_names_that_are_no_text(tree: Path) -> None:
     assert b"tree/\xff\xfe" in [os.fsencode(name) for name in relative(walk(tree)[1])]
 
 
-def test_a_tree_deeper_than_the_stack_of_the_interpreter(tmp_path: Path) -> None:
+def test_a_tree_deeper_than_the_stack_of_the_interpreter(deep_place: Path) -> None:
     depth = 1500
-    here = os.open(tmp_path, os.O_RDONLY)
+    here = os.open(deep_place, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir("d", dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(here)
-    _, items, problems = walk(tmp_path)
+    _, items, problems = walk(deep_place)
     assert len(items) == depth + 1
     assert problems == []
 
