@@ -9,18 +9,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 from kamaros_gui.base.config import CodecName
 from kamaros_gui.base.errors import KamarosError
-from kamaros_gui.base.limits import BATCH_BYTES, BATCH_FILES, SMALL_FILE_LIMIT
+from kamaros_gui.base.limits import SMALL_FILE_LIMIT
 from kamaros_gui.codecs import ContentDigest, encode_whole
 from kamaros_gui.storage.files import Buffer
 from kamaros_gui.storage.walk import WalkItem
 from kamaros_gui.storage.whole import read_link, read_whole
 from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size
 
-__all__ = ["PackedEntry", "SaveItem", "batches", "pack_batch", "pack_bytes"]
+__all__ = ["PackedEntry", "SaveItem", "pack_batch", "pack_bytes"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,20 +64,6 @@ class PackedEntry:
     mode: int = 0
     inode: int = 0
     error: KamarosError | None = None
-
-
-def batches(items: Iterable[SaveItem]) -> Iterator[list[SaveItem]]:
-    """Group *items*, in order, into batches bounded in number and bytes."""
-    batch: list[SaveItem] = []
-    weight = 0
-    for item in items:
-        if batch and (len(batch) >= BATCH_FILES or weight + item.found.size > BATCH_BYTES):
-            yield batch
-            batch, weight = [], 0
-        batch.append(item)
-        weight += item.found.size
-    if batch:
-        yield batch
 
 
 def pack_batch(

@@ -21,8 +21,9 @@ from kamaros_gui.base.errors import DiskFullError, IntegrityError, KamarosError
 from kamaros_gui.base.limits import DEFLATE_BLOCK_SIZE, SMALL_FILE_LIMIT, STAGE_QUEUE, TEE_BOUND
 from kamaros_gui.codecs import ContentDigest, open_decoder
 from kamaros_gui.pipeline.aborting import settle
+from kamaros_gui.pipeline.batching import batches
 from kamaros_gui.pipeline.stages import DecodingSource, digest_sink
-from kamaros_gui.pipeline.unpacking import RestoreItem, check_content, data_offset, entry_batches, unpack_batch
+from kamaros_gui.pipeline.unpacking import RestoreItem, check_content, data_offset, unpack_batch
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.files import Buffer, RandomAccessFile
 from kamaros_gui.storage.slabs import SlabPool
@@ -86,7 +87,7 @@ class RestoreFlow:
             return stopping or control.signal.aborted
 
         try:
-            for batch in entry_batches(items):
+            for batch in batches(items, lambda item: item.entry.size):
                 await control.checkpoint()
                 in_work.append(self._workers.compute(unpack_batch, self._archive, batch, self._tolerated, should_stop))
                 if len(in_work) > self._workers.count + 1:

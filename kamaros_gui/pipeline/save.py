@@ -26,7 +26,8 @@ from kamaros_gui.base.limits import SMALL_FILE_LIMIT, STAGE_QUEUE, TEE_BOUND
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.codecs import ContentDigest, make_encoder
 from kamaros_gui.pipeline.aborting import abortable
-from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, batches, pack_batch
+from kamaros_gui.pipeline.batching import batches
+from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, pack_batch
 from kamaros_gui.pipeline.stages import BlockTransformer, digest_sink
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.append import AppendRegion
@@ -101,7 +102,7 @@ class SaveFlow:
             return stopping or control.signal.aborted
 
         try:
-            for batch in batches(items):
+            for batch in batches(items, lambda item: item.found.size):
                 await control.checkpoint()
                 in_work.append(
                     self._workers.compute(pack_batch, batch, config.codec, config.effective_level, should_stop)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Final
 
 from kamaros_gui.base.errors import IntegrityError, KamarosError
-from kamaros_gui.base.limits import BATCH_BYTES, BATCH_FILES, MIB
+from kamaros_gui.base.limits import MIB
 from kamaros_gui.codecs import ContentDigest, decode, open_decoder
 from kamaros_gui.storage.files import RandomAccessFile
 from kamaros_gui.storage.whole import FileWriter
 from kamaros_gui.zipfmt import ZipEntry, check_local_header, parse_local_header
 
-__all__ = ["RestoreItem", "check_content", "data_offset", "entry_batches", "read_entry", "unpack_batch"]
+__all__ = ["RestoreItem", "check_content", "data_offset", "read_entry", "unpack_batch"]
 
 _HEADER_GUESS: Final = 512
 """Bytes read together with the data of a small entry, in the hope that the whole local header is in them."""
@@ -40,20 +40,6 @@ class RestoreItem:
     destination: str = ""
     mode: int = 0o644
     mtime_ns: int = 0
-
-
-def entry_batches(items: Iterable[RestoreItem]) -> Iterator[list[RestoreItem]]:
-    """Group *items*, in order, into batches bounded in number and content bytes."""
-    batch: list[RestoreItem] = []
-    weight = 0
-    for item in items:
-        if batch and (len(batch) >= BATCH_FILES or weight + item.entry.size > BATCH_BYTES):
-            yield batch
-            batch, weight = [], 0
-        batch.append(item)
-        weight += item.entry.size
-    if batch:
-        yield batch
 
 
 def unpack_batch(
@@ -87,13 +73,8 @@ def data_offset(archive: RandomAccessFile, entry: ZipEntry, tolerated: Container
     Raises:
         ZipFormatError: the two headers disagree; the message names entry and field.
     """
-    header = archive.read(entry.header_offset, _HEADER_GUESS)
-    try:
-        local = parse_local_header(header)
-    except IntegrityError:
-        local = parse_local_header(archive.read(entry.header_offset, _LARGEST_HEADER))
-    check_local_header(entry, local, names=tolerated)
-    return entry.header_offset + local.header_size
+    _, header_size = _read_local(archive, entry, tolerated, 0)
+    return entry.header_offset + header_size
 
 
 def read_entry(archive: RandomAccessFile, entry: ZipEntry, limit: int, tolerated: Container[str] = ()) -> bytes:
@@ -102,7 +83,7 @@ def read_entry(archive: RandomAccessFile, entry: ZipEntry, limit: int, tolerated
     Raises:
         IntegrityError: it is damaged, or larger than *limit* bytes.
     """
-    if entry.size > limit:
+    if max(entry.size, entry.compressed_size) > limit:
         raise IntegrityError(f"{entry.name} claims {entry.size} bytes; at most {limit} are read.")
     digest = ContentDigest()
     content = b"".join(_content(archive, entry, tolerated, digest))
@@ -147,20 +128,28 @@ def _content(
     archive: RandomAccessFile, entry: ZipEntry, tolerated: Container[str], digest: ContentDigest
 ) -> Iterator[bytes]:
     """Yield the content of a small entry and add it to *digest*; stops as soon as it exceeds the size it claims."""
-    block = archive.read(entry.header_offset, _HEADER_GUESS + entry.compressed_size)
-    try:
-        local = parse_local_header(block)
-    except IntegrityError:
-        block = archive.read(entry.header_offset, _LARGEST_HEADER + entry.compressed_size)
-        local = parse_local_header(block)
-    check_local_header(entry, local, names=tolerated)
-    end = local.header_size + entry.compressed_size
+    block, header_size = _read_local(archive, entry, tolerated, entry.compressed_size)
+    end = header_size + entry.compressed_size
     if len(block) < end:
         block = archive.read_exactly(entry.header_offset, end)
     decoder = open_decoder(entry.method)
-    for piece in decode(decoder, memoryview(block)[local.header_size : end], 1 * MIB):
+    for piece in decode(decoder, memoryview(block)[header_size:end], 1 * MIB):
         digest.update(piece)
         if digest.size > entry.size:
             raise IntegrityError(f"{entry.name} is damaged: more bytes come out than its {entry.size}.")
         yield piece
     decoder.finish()
+
+
+def _read_local(
+    archive: RandomAccessFile, entry: ZipEntry, tolerated: Container[str], behind: int
+) -> tuple[bytes, int]:
+    """Return bytes from the local header of *entry* on, *behind* more than it has, and its checked length."""
+    block = archive.read(entry.header_offset, _HEADER_GUESS + behind)
+    try:
+        local = parse_local_header(block)
+    except IntegrityError:
+        block = archive.read(entry.header_offset, _LARGEST_HEADER + behind)
+        local = parse_local_header(block)
+    check_local_header(entry, local, names=tolerated)
+    return block, local.header_size

@@ -109,6 +109,8 @@ async def test_enter_on_the_drop_area_and_ctrl_v_do_what_a_drop_does(
     QGuiApplication.clipboard().setMimeData(mime)
     window.actions_.paste.trigger()
     await until(lambda: names(window) == ["a.jpg", "list.txt"])
+    # The clipboard outlives the interpreter, and an object made here must not.
+    QGuiApplication.clipboard().clear()
 
 
 async def test_what_is_dropped_on_a_folder_goes_into_it(

@@ -20,7 +20,8 @@ from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import AbortError, DiskFullError, IntegrityError, KamarosError, UnsupportedEntryError
 from kamaros_gui.codecs import DEFLATE, STORE, ContentDigest
 from kamaros_gui.pipeline import PackedEntry, RestoreFlow, RestoreItem, SaveFlow, SaveItem, Workers, read_entry
-from kamaros_gui.pipeline.packing import batches, pack_bytes
+from kamaros_gui.pipeline.batching import batches
+from kamaros_gui.pipeline.packing import pack_bytes
 from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.files import RandomAccessFile
 from kamaros_gui.storage.walk import WalkItem, walk_tree
@@ -258,10 +259,10 @@ def test_batches_are_bounded_and_keep_their_order() -> None:
         return SaveItem(WalkItem("", str(size), "file", size, 0, 0, 0, 0), "", "")
 
     sizes = [0] * 200 + [MIB] * 5 + [1, 3 * MIB, 1]
-    grouped = [[each.found.size for each in batch] for batch in batches(map(item, sizes))]
+    grouped = [[each.found.size for each in batch] for batch in batches(map(item, sizes), lambda each: each.found.size)]
     assert [size for batch in grouped for size in batch] == sizes
     assert all(len(batch) <= 64 and (sum(batch) <= 2 * MIB or len(batch) == 1) for batch in grouped)
-    assert list(batches([])) == []
+    assert list(batches([], len)) == []
 
 
 # -------------------------------------------------------------------------------------------------- restore
