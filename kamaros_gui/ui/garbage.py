@@ -33,6 +33,7 @@ class GarbageKeeper(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._was_enabled = gc.isenabled()
         gc.disable()
         gc.freeze()
         self._next_full = time.monotonic() + _FULL_EVERY_SECONDS
@@ -69,7 +70,8 @@ class GarbageKeeper(QObject):
         self._next_full = ended + max(_FULL_EVERY_SECONDS, (ended - started) / _FULL_SHARE)
 
     def stop(self) -> None:
-        """Give collection back to Python."""
+        """Give collection back to Python, if it had it before."""
         self._timer.stop()
         gc.unfreeze()
-        gc.enable()
+        if self._was_enabled:
+            gc.enable()

@@ -17,6 +17,7 @@ class Ring:
 
 @pytest.fixture
 def keeper(qapp: QApplication) -> Iterator[GarbageKeeper]:
+    gc.enable()
     made = GarbageKeeper()
     yield made
     made.stop()
