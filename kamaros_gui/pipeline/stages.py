@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 
@@ -115,6 +116,7 @@ class DecodingSource:
         self._step = max(_DECODE_STEP // chunk_size, 1) * chunk_size
         self._chunk_size = chunk_size
         self._on_chunk = on_chunk
+        self._under_way: asyncio.Future[bytes] | None = None
 
     async def pull(self, controller: ReadableController[memoryview]) -> None:
         """Decode until something comes out, or the input ends."""
@@ -137,7 +139,8 @@ class DecodingSource:
                     controller.close()
                     return
                 data = result.value
-            if piece := await self._workers.compute(self._decoder.decompress, data, self._step):
+            self._under_way = self._workers.compute(self._decoder.decompress, data, self._step)
+            if piece := await self._under_way:
                 break
             at_end = self._decoder.eof
         view = memoryview(piece)
@@ -148,7 +151,9 @@ class DecodingSource:
             controller.enqueue(chunk)
 
     async def cancel(self, reason: object = None) -> None:
-        """Cancel the compressed stream."""
+        """Cancel the compressed stream, and wait for the step under way."""
+        if self._under_way is not None:
+            await asyncio.gather(self._under_way, return_exceptions=True)
         await self._reader.cancel(reason)
 
 
