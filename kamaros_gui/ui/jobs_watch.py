@@ -29,6 +29,7 @@ class JobsWatch(QObject):
         super().__init__(parent)
         self._engine = engine
         self._snapshots: tuple[JobSnapshot, ...] = ()
+        self._stopped = False
         self._timer = QTimer(self)
         self._timer.setInterval(_PERIOD_MS)
         self._timer.timeout.connect(self.poll)
@@ -44,7 +45,9 @@ class JobsWatch(QObject):
         return self._timer.isActive()
 
     def wake(self) -> None:
-        """Look now, and go on looking until every job has ended."""
+        """Look now, and go on looking until every job has ended; does nothing after :meth:`stop`."""
+        if self._stopped:  # a job that ends while the program does is nobody's news, and the timer may be gone
+            return
         if not self._timer.isActive():
             self._timer.start()
         self.poll()
@@ -57,5 +60,6 @@ class JobsWatch(QObject):
         self.updated.emit(self._snapshots)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more, for good."""
+        self._stopped = True
         self._timer.stop()
