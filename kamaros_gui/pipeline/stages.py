@@ -116,10 +116,12 @@ class DecodingSource:
         self._step = max(_DECODE_STEP // chunk_size, 1) * chunk_size
         self._chunk_size = chunk_size
         self._on_chunk = on_chunk
-        self._under_way: asyncio.Future[bytes] | None = None
+        self._cancelled = False
+        self._pulling: asyncio.Future[None] | None = None
 
     async def pull(self, controller: ReadableController[memoryview]) -> None:
         """Decode until something comes out, or the input ends."""
+        self._pulling = pulling = asyncio.get_running_loop().create_future()
         try:
             await self._decode(controller)
         except BaseException as error:
@@ -127,6 +129,8 @@ class DecodingSource:
             with contextlib.suppress(Exception):  # it is the failure that counts; often the stream's own
                 await self._reader.cancel(error)
             raise
+        finally:
+            pulling.set_result(None)
 
     async def _decode(self, controller: ReadableController[memoryview]) -> None:
         at_end = False
@@ -134,13 +138,17 @@ class DecodingSource:
             data: Buffer = b""
             if self._decoder.needs_input or at_end:
                 result = await self._reader.read()
+                if self._cancelled:
+                    return
                 if result.value is None:
                     self._decoder.finish()
                     controller.close()
                     return
                 data = result.value
-            self._under_way = self._workers.compute(self._decoder.decompress, data, self._step)
-            if piece := await self._under_way:
+            piece = await self._workers.compute(self._decoder.decompress, data, self._step)
+            if self._cancelled:
+                return
+            if piece:
                 break
             at_end = self._decoder.eof
         view = memoryview(piece)
@@ -151,10 +159,13 @@ class DecodingSource:
             controller.enqueue(chunk)
 
     async def cancel(self, reason: object = None) -> None:
-        """Cancel the compressed stream, and wait for the step under way."""
-        if self._under_way is not None:
-            await asyncio.gather(self._under_way, return_exceptions=True)
-        await self._reader.cancel(reason)
+        """Cancel the compressed stream, and wait for the pull under way: nothing of it outlives the cancel."""
+        self._cancelled = True
+        try:
+            await self._reader.cancel(reason)
+        finally:
+            if self._pulling is not None:
+                await self._pulling
 
 
 def digest_sink(digest: ContentDigest, workers: Workers) -> BatchingSink:
