@@ -1,4 +1,4 @@
-"""RunControl: what steers one operation from outside — its abort signal, its pause gate, its progress."""
+"""RunControl: what steers one operation from outside, and what is seen of it there: abort, pause, progress, stages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from kamaros_gui.base.abort import AbortSignal
 from kamaros_gui.base.limits import MAX_ISSUES_KEPT
 from kamaros_gui.base.progress import ProgressCounters
 from kamaros_gui.base.reports import FileIssue, IssueKind
+from kamaros_gui.base.statistics import StageMeters
 
 __all__ = ["PauseGate", "RunControl"]
 
@@ -74,16 +75,22 @@ class RunControl:
         signal: aborted when the operation is to stop and leave no trace.
         progress: counters, written by the engine thread.
         gate: closed while the operation is paused.
+        stages: what each stage of the operation has done, fed by the pipeline; its snapshot may be taken on any thread.
         issues: files left out so far, at most ``MAX_ISSUES_KEPT``; written by the engine thread.
         issue_count: all of them.
+        failures: how many of those are files that could not be read or written.
+        first_failure: the first of these.
     """
 
     def __init__(self, signal: AbortSignal | None = None, progress: ProgressCounters | None = None) -> None:
         self.signal = signal if signal is not None else AbortSignal()
         self.progress = progress if progress is not None else ProgressCounters()
         self.gate = PauseGate()
+        self.stages = StageMeters()
         self.issues: list[FileIssue] = []
         self.issue_count = 0
+        self.failures = 0
+        self.first_failure: FileIssue | None = None
         self.signal.add_listener(self._on_abort)
         if self.signal.aborted:
             self.gate.retire()
@@ -91,6 +98,9 @@ class RunControl:
     def add_issue(self, path: str, reason: str, kind: IssueKind = "failed") -> None:
         """Note a file that was left out."""
         self.issue_count += 1
+        if kind == "failed":
+            self.failures += 1
+            self.first_failure = self.first_failure or FileIssue(path, reason, kind)
         if len(self.issues) < MAX_ISSUES_KEPT:
             self.issues.append(FileIssue(path, reason, kind))
 

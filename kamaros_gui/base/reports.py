@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from kamaros_gui.base.statistics import StageStatistics
+
 __all__ = [
     "Entry",
     "FileIssue",
@@ -54,6 +56,7 @@ class SaveReport:
         bytes_in: content bytes read.
         bytes_out: bytes the archive grew by.
         seconds: wall time.
+        stages: what each stage did, in the order the data went through them; empty where none had work.
     """
 
     version: str
@@ -68,6 +71,7 @@ class SaveReport:
     bytes_in: int
     bytes_out: int
     seconds: float
+    stages: tuple[StageStatistics, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class RestoreReport:
         issues: entries that were left out, at most ``MAX_ISSUES_KEPT``.
         bytes_out: content bytes written.
         seconds: wall time.
+        stages: what each stage did, in the order the data went through them; empty where none had work.
     """
 
     version: str
@@ -95,6 +100,7 @@ class RestoreReport:
     issues: tuple[FileIssue, ...]
     bytes_out: int
     seconds: float
+    stages: tuple[StageStatistics, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,6 +133,7 @@ class VerifyReport:
         warnings: remarks that do not make the archive invalid.
         bytes_read: content bytes compared.
         seconds: wall time.
+        stages: what each stage did, in the order the data went through them; empty where none had work.
     """
 
     valid: bool
@@ -135,6 +142,7 @@ class VerifyReport:
     warnings: tuple[str, ...]
     bytes_read: int
     seconds: float
+    stages: tuple[StageStatistics, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
