@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamaros_gui.storage.files import Buffer, RandomAccessFile
+from kamaros_gui.storage.primitives import Buffer, RandomAccess
 
 __all__ = ["AppendRegion"]
 
@@ -24,7 +24,7 @@ class AppendRegion:
         position: where the next bytes go.
     """
 
-    def __init__(self, file: RandomAccessFile, start: int) -> None:
+    def __init__(self, file: RandomAccess, start: int) -> None:
         self.file = file
         self.start = start
         self.position = start

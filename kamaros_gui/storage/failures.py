@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Iterator
 from typing import Final
 
-from kamaros_gui.base.config import format_size
-from kamaros_gui.base.errors import DiskFullError, NotFoundError, StorageError
+from kamaros_gui.base.errors import NotFoundError, StorageError
 from kamaros_gui.base.texts import display_path
+from kamaros_gui.storage.primitives import disk_full, not_found
 
-__all__ = ["disk_full", "free_space", "mount_point", "storage_errors", "translate"]
+__all__ = ["free_space", "mount_point", "storage_errors", "translate"]
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -36,25 +36,6 @@ def free_space(path: str) -> int:
         return 1 << 62
 
 
-def disk_full(path: str, wanted: int) -> DiskFullError:
-    """Describe that *wanted* more bytes do not fit on the volume of *path*.
-
-    Args:
-        path: file that was written.
-        wanted: bytes that were still to be written there.
-    """
-    volume = mount_point(path)
-    missing = max(1, wanted - free_space(path))
-    return DiskFullError(
-        f"The volume {display_path(volume)} is full: {format_size(missing)} ({missing} bytes) or more are missing to"
-        f" write {display_path(path)}.",
-        path=display_path(path),
-        volume=volume,
-        missing=missing,
-        hint="Free space there or choose a place on another volume, then run it again.",
-    )
-
-
 def translate(error: OSError, path: str | bytes, action: str, wanted: int = 0) -> StorageError | NotFoundError:
     """Return the Kamaros error for *error*.
 
@@ -66,9 +47,10 @@ def translate(error: OSError, path: str | bytes, action: str, wanted: int = 0) -
     """
     shown = display_path(path)
     if error.errno in _NO_ROOM:
-        return disk_full(os.fsdecode(path), wanted)
+        place = os.fsdecode(path)
+        return disk_full(place, mount_point(place), wanted, free_space(place))
     if isinstance(error, FileNotFoundError):
-        return NotFoundError(f"There is no file or folder {shown}.", path=shown, hint="Check the path.")
+        return not_found(os.fsdecode(path))
     reason = os.strerror(error.errno) if error.errno else str(error)
     hint = "Check the permissions of the file and of its folder." if isinstance(error, PermissionError) else ""
     if error.errno == errno.EROFS:

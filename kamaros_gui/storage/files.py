@@ -1,19 +1,18 @@
-"""Random access to one file: positional, blocking, with our errors. Called from worker threads."""
+"""Random access to one file on the disk: positional, blocking, with our errors. Called from worker threads."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 from collections.abc import Sequence
 from typing import Final
 
-from kamaros_gui.base.errors import IntegrityError
 from kamaros_gui.storage.failures import storage_errors
+from kamaros_gui.storage.primitives import Buffer, FileKind, FileStatus, OpenMode, cut_short
 
-__all__ = ["Buffer", "RandomAccessFile", "sync_directory"]
-
-Buffer = bytes | bytearray | memoryview
+__all__ = ["RandomAccessFile", "status_of", "sync_directory"]
 
 _MAX_VECTORS: Final = 512
 """Parts in one ``pwritev``; POSIX guarantees 16, Linux and macOS allow 1024."""
@@ -30,20 +29,23 @@ class RandomAccessFile:
     Args:
         path: file to open.
         mode: ``"r"`` to read, ``"r+"`` to read and write, ``"x"`` to create (fails when it exists).
+        fd: take over this descriptor of *path* instead of opening it.
 
     Raises:
         NotFoundError: there is no such file.
         StorageError: it can't be opened.
     """
 
-    def __init__(self, path: str | bytes, mode: str = "r") -> None:
+    def __init__(self, path: str, mode: OpenMode = "r", *, fd: int = -1) -> None:
         flags = {"r": os.O_RDONLY, "r+": os.O_RDWR, "x": os.O_RDWR | os.O_CREAT | os.O_EXCL}[mode]
         # Without O_NONBLOCK a pipe that took the place of the file would hold this thread for ever.
         flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-        self.path = os.fsdecode(path)
+        self.path = path
         self._seek_lock = threading.Lock()
-        with storage_errors(path, "opened"):
-            self._fd = os.open(path, flags, 0o666)
+        self._fd = fd
+        if fd < 0:
+            with storage_errors(path, "opened"):
+                self._fd = os.open(path, flags, 0o666)
 
     @property
     def closed(self) -> bool:
@@ -54,14 +56,15 @@ class RandomAccessFile:
         """Return the descriptor."""
         return self._fd
 
-    def status(self) -> os.stat_result:
+    def status(self) -> FileStatus:
         """Return size, times and mode of the open file."""
         with storage_errors(self.path, "read"):
-            return os.fstat(self._fd)
+            return status_of(os.fstat(self._fd))
 
     def size(self) -> int:
         """Length of the file in bytes."""
-        return self.status().st_size
+        with storage_errors(self.path, "read"):
+            return os.fstat(self._fd).st_size
 
     def read(self, offset: int, length: int) -> bytes:
         """Read up to *length* bytes at *offset*; fewer only at the end of the file.
@@ -107,10 +110,7 @@ class RandomAccessFile:
         """
         data = self.read(offset, length)
         if len(data) != length:
-            raise IntegrityError(
-                f"{self.path} ends at byte {offset + len(data)}, but {length} bytes were expected at {offset}.",
-                hint="The file was cut short; restore it from a copy.",
-            )
+            raise cut_short(self.path, offset + len(data), length, offset)
         return data
 
     def write(self, offset: int, parts: Sequence[Buffer]) -> int:
@@ -145,6 +145,12 @@ class RandomAccessFile:
             except OSError as error:
                 if error.errno != errno.EINVAL:  # a file system that can't sync says so; it is not an error
                     raise
+
+    def set_modified(self, mtime_ns: int) -> None:
+        """Set the modification time, nanoseconds since the epoch."""
+        target = self._fd if os.utime in os.supports_fd else self.path
+        with storage_errors(self.path, "written"):
+            os.utime(target, ns=(os.fstat(self._fd).st_atime_ns, mtime_ns))
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -195,3 +201,19 @@ def sync_directory(path: str) -> None:
                 raise
         finally:
             os.close(fd)
+
+
+def status_of(info: os.stat_result) -> FileStatus:
+    """Return the status of a file, folder or link from what the operating system tells."""
+    mode = info.st_mode
+    kind: FileKind = (
+        "file"
+        if stat.S_ISREG(mode)
+        else "directory"
+        if stat.S_ISDIR(mode)
+        else "symlink"
+        if stat.S_ISLNK(mode)
+        else "other"
+    )
+    size = info.st_size if kind == "file" else 0
+    return FileStatus(kind, size, info.st_mtime_ns, info.st_ctime_ns, mode, info.st_dev, info.st_ino)

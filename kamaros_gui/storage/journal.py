@@ -14,20 +14,16 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
-from typing import Any, Final
+from typing import Any
 
-import filelock
 import msgspec
 
-from kamaros_gui.base.errors import ArchiveInUseError
+from kamaros_gui.base.errors import ArchiveInUseError, NotFoundError
 from kamaros_gui.base.limits import JOURNAL_LIMIT
 from kamaros_gui.base.texts import display_path
-from kamaros_gui.storage.failures import storage_errors
-from kamaros_gui.storage.files import sync_directory
+from kamaros_gui.storage.primitives import FilePrimitives, RandomAccess
 
 __all__ = ["Journal", "journal_path", "read_journal"]
-
-_ATTEMPTS: Final = 16
 
 
 def journal_path(archive: str) -> str:
@@ -35,20 +31,20 @@ def journal_path(archive: str) -> str:
     return f"{archive}.journal"
 
 
-def read_journal(archive: str) -> list[dict[str, Any]]:
+def read_journal(files: FilePrimitives, archive: str) -> list[dict[str, Any]]:
     """Records of the journal of *archive*, whoever owns it; empty when there is none.
 
     Raises:
         StorageError: the journal is there but can't be read.
     """
-    path = journal_path(archive)
     try:
-        with storage_errors(path, "read"), open(path, "rb") as file:
-            return _parse(file.read(JOURNAL_LIMIT))
-    except Exception:
-        if not os.path.lexists(path):
-            return []
-        raise
+        file = files.open(journal_path(archive))
+    except NotFoundError:
+        return []
+    try:
+        return _parse(file.read(0, JOURNAL_LIMIT))
+    finally:
+        file.close()
 
 
 class Journal:
@@ -61,13 +57,14 @@ class Journal:
         leftover: records found when the lock was taken: those of a process that died.
     """
 
-    def __init__(self, path: str, fd: int, leftover: list[dict[str, Any]]) -> None:
+    def __init__(self, files: FilePrimitives, path: str, file: RandomAccess, leftover: list[dict[str, Any]]) -> None:
         self.path = path
         self.leftover = leftover
-        self._fd = fd
+        self._files = files
+        self._file = file
 
     @classmethod
-    def acquire(cls, archive: str) -> Journal:
+    def acquire(cls, files: FilePrimitives, archive: str) -> Journal:
         """Take the lock of *archive* at once or not at all.
 
         Raises:
@@ -75,28 +72,21 @@ class Journal:
             StorageError: the folder of the archive can't be written.
         """
         path = journal_path(archive)
-        for _ in range(_ATTEMPTS):
-            with storage_errors(path, "written"):
-                fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
-            try:
-                if not filelock.lock_descriptor(fd, blocking=False):
-                    raise ArchiveInUseError(
-                        f"{display_path(archive)} is in use by {_owner(archive)}.",
-                        hint="Wait until that is done, or cancel it, then try again.",
-                    )
-                if _same_file(fd, path):
-                    return cls(path, fd, _parse(_read_all(fd)))
-            except BaseException:
-                os.close(fd)
-                raise
-            # The former owner removed the file between our open and our lock: we locked a ghost.
-            os.close(fd)
-        raise ArchiveInUseError(f"{display_path(archive)} is in use by several programs at once.", hint="Try again.")
+        file = files.lock(path)
+        if file is None:
+            raise ArchiveInUseError(
+                f"{display_path(archive)} is in use by {_owner(files, archive)}.",
+                hint="Wait until that is done, or cancel it, then try again.",
+            )
+        try:
+            return cls(files, path, file, _parse(file.read(0, JOURNAL_LIMIT)))
+        except BaseException:
+            file.close()
+            raise
 
     def restart(self, record: dict[str, Any]) -> None:
         """Drop all records and begin again with *record*."""
-        with storage_errors(self.path, "written"):
-            os.ftruncate(self._fd, 0)
+        self._file.truncate(0)
         self.append(record)
 
     def append(self, record: dict[str, Any], *, sync: bool = False) -> None:
@@ -107,15 +97,10 @@ class Journal:
             sync: wait until the record and the journal's own name are on the disk.
         """
         payload = msgspec.json.encode(record)
-        line = b"%08x %s\n" % (zlib.crc32(payload), payload)
-        with storage_errors(self.path, "written", wanted=len(line)):
-            os.lseek(self._fd, 0, os.SEEK_END)
-            view = memoryview(line)
-            while view:
-                view = view[os.write(self._fd, view) :]
-            if sync:
-                os.fsync(self._fd)
-                sync_directory(os.path.dirname(self.path) or ".")
+        self._file.write(self._file.size(), [b"%08x %s\n" % (zlib.crc32(payload), payload)])
+        if sync:
+            self._file.sync()
+            self._files.sync_folder(os.path.dirname(self.path) or ".")
 
     def remove(self) -> None:
         """Delete the journal and give the lock back; does nothing where that was done already.
@@ -123,40 +108,23 @@ class Journal:
         Raises:
             StorageError: it can't be deleted; the lock is given back all the same.
         """
-        if self._fd < 0:
+        if self._file.closed:
             return  # what has the name now belongs to somebody else
-        # Unlinked while still locked: whoever opened it meanwhile finds that the name has gone and starts anew.
+        # Deleted while still locked: whoever opened it meanwhile finds that the name has gone and starts anew.
         try:
-            with storage_errors(self.path, "removed"), contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
+            with contextlib.suppress(NotFoundError):
+                self._files.delete(self.path)
         finally:
             self.close()
 
     def close(self) -> None:
         """Give the lock back and leave the records for a recovery."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        self._file.close()
 
 
-def _read_all(fd: int) -> bytes:
-    os.lseek(fd, 0, os.SEEK_SET)
-    parts = []
-    while data := os.read(fd, 1 << 20):
-        parts.append(data)
-    return b"".join(parts)
-
-
-def _same_file(fd: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _owner(archive: str) -> str:
+def _owner(files: FilePrimitives, archive: str) -> str:
     with contextlib.suppress(Exception):
-        record = read_journal(archive)[0]
+        record = read_journal(files, archive)[0]
         return f"process {int(record['pid'])} on {str(record['host'])[:64]}"
     return "another program"
 

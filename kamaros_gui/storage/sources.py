@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from kamaros_gui.base.limits import READ_SLAB, WRITE_BATCH
-from kamaros_gui.storage.files import Buffer, RandomAccessFile
+from kamaros_gui.storage.primitives import Buffer, ReadAccess
 from kamaros_gui.storage.slabs import SlabPool
 
-__all__ = ["BatchingSink", "RangeSource", "Submit", "slab_size"]
+__all__ = ["BatchingSink", "Controller", "RangeSource", "Submit", "in_default_threads", "slab_size"]
 
 
 def slab_size(chunk_size: int) -> int:
@@ -29,13 +29,23 @@ class Submit(Protocol):
         """Start *function* with *arguments*; the future has its outcome."""
 
 
-class _Readable(Protocol):
+def in_default_threads(function: Callable[..., Any], /, *arguments: Any) -> asyncio.Future[Any]:
+    """Run *function* in the default executor of the running loop."""
+    return asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+class Controller(Protocol):
+    """What a source needs of the controller of a readable stream (WHATWG Streams, section 4.6)."""
+
     @property
-    def desired_size(self) -> float | None: ...
+    def desired_size(self) -> float | None:
+        """How much more the queue takes."""
 
-    def enqueue(self, chunk: Any) -> None: ...
+    def enqueue(self, chunk: Any) -> None:
+        """Hand a chunk on."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Say that there is no more."""
 
 
 class RangeSource:
@@ -54,11 +64,14 @@ class RangeSource:
         slabs: where the buffers come from.
         checkpoint: awaited before each slab: the place where a pause holds and an abort is noticed.
         on_chunk: called with the size of each chunk handed on, for progress.
+
+    Attributes:
+        finished: whether everything was handed on.
     """
 
     def __init__(
         self,
-        file: RandomAccessFile,
+        file: ReadAccess,
         offset: int,
         length: int,
         *,
@@ -80,8 +93,9 @@ class RangeSource:
         self._position = 0
         self._ahead: asyncio.Future[memoryview] | None = None
         self._cancelled = False
+        self.finished = False
 
-    def pull(self, controller: _Readable) -> Awaitable[None] | None:
+    def pull(self, controller: Controller) -> Awaitable[None] | None:
         """Enqueue chunks while the queue has room; returns an awaitable only when a slab must be read first."""
         if self._position >= len(self._slab):
             return self._refill(controller)
@@ -93,7 +107,7 @@ class RangeSource:
         self._cancelled = True
         await self._drop_read()
 
-    async def _refill(self, controller: _Readable) -> None:
+    async def _refill(self, controller: Controller) -> None:
         try:
             if self._checkpoint is not None:
                 await self._checkpoint()
@@ -111,7 +125,7 @@ class RangeSource:
         if data:
             self._hand_on(controller)
         else:
-            controller.close()
+            self._finish(controller)
 
     async def _drop_read(self) -> None:
         self._slab = memoryview(b"")
@@ -126,7 +140,7 @@ class RangeSource:
     def _read(self, slab: memoryview, offset: int) -> memoryview:
         return slab[: self._file.read_into(slab, offset)]
 
-    def _hand_on(self, controller: _Readable) -> None:
+    def _hand_on(self, controller: Controller) -> None:
         slab, size = self._slab, self._chunk_size
         total = len(slab)
         while self._position < total:
@@ -138,7 +152,11 @@ class RangeSource:
             if (controller.desired_size or 0) <= 0:
                 break
         if self._position >= total and self._ahead is None and self._offset >= self._end:
-            controller.close()
+            self._finish(controller)
+
+    def _finish(self, controller: Controller) -> None:
+        self.finished = True
+        controller.close()
 
 
 class BatchingSink:

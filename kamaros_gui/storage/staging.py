@@ -1,23 +1,21 @@
-"""Staging: a hidden folder inside the target of a restore, where everything is written before it gets its final name.
+"""Staging: a hidden folder inside a target, where files are written before they get their final names.
 
 It lies on the target's own volume, so giving the final names is a rename. It holds a lock while its owner lives; one
-without is the leftover of a crash and is removed by the next restore into the same target.
+without is the leftover of a crash and is removed by the next owner of one in the same target.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import shutil
-import tempfile
+import secrets
 from typing import Final
 
-import filelock
+from kamaros_gui.base.errors import NotFoundError, StorageError
+from kamaros_gui.base.texts import display_path
+from kamaros_gui.storage.primitives import FilePrimitives, RandomAccess
 
-from kamaros_gui.storage.failures import storage_errors
-
-__all__ = ["StagingFolder", "move"]
+__all__ = ["StagingFolder", "remove_leftovers"]
 
 _PREFIX: Final = ".kamaros-restore-"
 _SUFFIX: Final = ".part"
@@ -30,23 +28,25 @@ class StagingFolder:
     """A staging folder of this process. All methods block and belong in a worker thread.
 
     Args:
-        target: folder that is restored into; made when it does not exist.
+        files: where the target is.
+        target: folder that is to be written into.
+        make: whether it is made, with its parents, where it does not exist.
 
     Raises:
-        StorageError: the target can't be written.
+        StorageError: the target can't be written, or is no folder.
 
     Attributes:
         root: where files are staged.
-        target: as given, absolute.
+        target: as given, absolute, links followed only below it.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, files: FilePrimitives, target: str, *, make: bool = True) -> None:
+        self._files = files
         self.target = os.path.abspath(target)
-        self._made = _make_folders(self.target)
+        self._made = _make_folders(files, self.target) if make else []
         try:
-            remove_leftovers(self.target)
-            with storage_errors(self.target, "written"):
-                self._folder, self._lock = _make_locked_folder(self.target)
+            remove_leftovers(files, self.target)
+            self._folder, self._lock = _make_locked_folder(files, self.target)
             self.root = os.path.join(self._folder, _FILES)
         except BaseException:
             self._remove_made_folders()
@@ -58,168 +58,112 @@ class StagingFolder:
         Args:
             keep_target: whether folders that were made for the target stay.
         """
-        _remove_locked(self._folder, self._lock)
+        _remove_locked(self._files, self._folder, self._lock)
         if not keep_target:
             self._remove_made_folders()
 
     def _remove_made_folders(self) -> None:
-        for folder in reversed(self._made):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+        _remove_folders(self._files, self._made)
 
 
-def remove_leftovers(target: str) -> int:
+def remove_leftovers(files: FilePrimitives, target: str) -> int:
     """Remove staging folders in *target* whose owner is gone; return how many there were."""
     removed = 0
-    with contextlib.suppress(OSError), os.scandir(target) as entries:
-        for entry in list(entries):
-            if not (entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)):
+    with contextlib.suppress(StorageError, NotFoundError):
+        for name, status in files.list(target):
+            if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)) or isinstance(status, Exception):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                removed += _remove_abandoned(entry.path)
+            if status.kind == "directory":
+                removed += _remove_abandoned(files, os.path.join(target, name))
     return removed
 
 
-def move(source: str, destination: str) -> None:
-    """Give *source* its final name *destination*, replacing a file that is there, across a mount point if need be.
-
-    Raises:
-        StorageError: it can't be moved; *source* then is still there.
-    """
-    with storage_errors(destination, "written"):
-        try:
-            os.replace(source, destination)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _move_across(source, destination)
-
-
-def _move_across(source: str, destination: str) -> None:
-    """Copy beside *destination* first: the final name never shows half a file."""
-    staged = f"{destination}{_PREFIX}{os.getpid()}{_SUFFIX}"
-    try:
-        shutil.copy2(source, staged, follow_symlinks=False)
-        os.replace(staged, destination)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(staged)
-        raise
-    os.unlink(source)
-
-
-def _make_folders(path: str) -> list[str]:
+def _make_folders(files: FilePrimitives, path: str) -> list[str]:
     """Make *path* and its parents; return those that were made, outermost first."""
     missing: list[str] = []
     current = path
-    while not os.path.lexists(current):
+    while not files.exists(current):
         missing.append(current)
         current = os.path.dirname(current)
-    missing.reverse()
     made: list[str] = []
     try:
-        for folder in missing:
-            with storage_errors(folder, "made"):
-                os.mkdir(folder)
+        for folder in reversed(missing):
+            files.make_folder(folder)
             made.append(folder)
-        with storage_errors(path, "written"):
-            if not os.path.isdir(path):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not files.is_folder(path):
+            shown = display_path(path)
+            raise StorageError(f"{shown} can't be written: Not a directory.", path=shown, hint="Choose a folder.")
     except BaseException:
-        for folder in reversed(made):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+        _remove_folders(files, made)
         raise
     return made
 
 
-def _make_locked_folder(target: str) -> tuple[str, int]:
-    """Make a staging folder in *target*; return it and the descriptor that holds its lock.
+def _remove_folders(files: FilePrimitives, made: list[str]) -> None:
+    for folder in reversed(made):
+        with contextlib.suppress(StorageError, NotFoundError):
+            files.delete(folder)
+
+
+def _make_locked_folder(files: FilePrimitives, target: str) -> tuple[str, RandomAccess]:
+    """Make a staging folder in *target*; return it and the open file that holds its lock.
 
     Until it is locked, somebody else's search for leftovers may take the folder for one; then a new one is made.
     """
     for _ in range(_ATTEMPTS):
-        folder = tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=target)
-        lock = -1
+        folder = os.path.join(target, f"{_PREFIX}{secrets.token_hex(4)}{_SUFFIX}")
         try:
-            with contextlib.suppress(FileNotFoundError):
-                lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-                ours = filelock.lock_descriptor(lock, blocking=False)
-                if ours and os.path.samestat(os.fstat(lock), os.stat(os.path.join(folder, _LOCK))):
-                    os.mkdir(os.path.join(folder, _FILES), 0o700)
+            files.make_folder(folder, 0o700)
+        except StorageError as error:
+            if isinstance(error.__cause__, FileExistsError):
+                continue
+            raise _about(target, folder, error) from error
+        lock: RandomAccess | None = None
+        try:
+            with contextlib.suppress(NotFoundError):
+                lock = files.lock(os.path.join(folder, _LOCK))
+                if lock is not None:
+                    files.make_folder(os.path.join(folder, _FILES), 0o700)
                     return folder, lock
         except BaseException:
-            _remove_locked(folder, lock)
+            _remove_locked(files, folder, lock)
             raise
-        _remove_locked(folder, lock)
-    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        _remove_locked(files, folder, lock)
+    shown = display_path(target)
+    raise StorageError(f"{shown} is written by several programs at once.", path=shown, hint="Try again.")
 
 
-def _remove_abandoned(folder: str) -> bool:
+def _about(target: str, folder: str, error: StorageError) -> StorageError:
+    """Return *error* for the folder the user knows; the hidden one means nothing to them."""
+    shown = display_path(target)
+    return StorageError(error.message.replace(display_path(folder), shown), path=shown, hint=error.hint)
+
+
+def _remove_abandoned(files: FilePrimitives, folder: str) -> bool:
     """Remove a staging folder whose owner is gone; return whether it was one."""
     lock_path = os.path.join(folder, _LOCK)
     try:
-        lock = os.open(lock_path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-    except FileNotFoundError:
+        lock = files.lock(lock_path, create=False)
+    except NotFoundError:
         # Just made, and not locked yet, or what a killed removal left. The lock is made first, so what holds
         # anything but has no lock is a leftover; an empty one can be removed only as long as it is empty.
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
-        if os.path.lexists(folder) and not os.path.lexists(lock_path):
-            _remove_tree(folder)
-        return not os.path.lexists(folder)
-    except OSError:
+        with contextlib.suppress(StorageError, NotFoundError):
+            files.delete(folder)
+        if files.exists(folder) and not files.exists(lock_path):
+            files.delete_tree(folder)
+        return not files.exists(folder)
+    except StorageError:
         return False
-    try:
-        abandoned = filelock.lock_descriptor(lock, blocking=False)
-    except OSError:
-        abandoned = False
-    if not abandoned:
-        os.close(lock)
+    if lock is None:
         return False
-    _remove_locked(folder, lock)
+    _remove_locked(files, folder, lock)
     return True
 
 
-def _remove_locked(folder: str, lock: int) -> None:
+def _remove_locked(files: FilePrimitives, folder: str, lock: RandomAccess | None) -> None:
     """Remove *folder*, holding its lock meanwhile, so that nobody takes it for theirs."""
-    _remove_tree(folder)
-    if lock >= 0:
-        with contextlib.suppress(OSError):
-            os.close(lock)
-    if os.path.lexists(folder):  # Windows does not remove a file that is open
-        _remove_tree(folder)
-
-
-def _remove_tree(folder: str) -> None:
-    """Remove *folder* even where restored permissions forbid to look into it; whatever can't be removed stays.
-
-    With an own stack: trees are deeper than Python's. Nobody else can put a link in the place of a folder meanwhile,
-    because a staging folder is open to its owner alone.
-    """
-    pending, found = [folder], []
-    while pending:
-        current = pending.pop()
-        found.append(current)
-        with contextlib.suppress(OSError):
-            os.chmod(current, 0o700)
-            with os.scandir(current) as entries:
-                for entry in list(entries):
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                    else:
-                        _unlink(entry.path)
-    for each in reversed(found):
-        with contextlib.suppress(OSError):
-            os.rmdir(each)
-
-
-def _unlink(path: str) -> None:
-    with contextlib.suppress(OSError):
-        try:
-            os.unlink(path)
-        except PermissionError:
-            if os.name != "nt":
-                raise
-            os.chmod(path, 0o600)  # Windows does not delete what is read-only
-            os.unlink(path)
+    files.delete_tree(folder)
+    if lock is not None:
+        lock.close()
+    if files.exists(folder):  # Windows does not remove a file that is open
+        files.delete_tree(folder)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import stat
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+from kamaros_gui.base.errors import NotFoundError, StorageError
 from kamaros_gui.base.texts import display_path
-from kamaros_gui.storage.failures import translate
+from kamaros_gui.storage.primitives import FilePrimitives, FileStatus
 
 __all__ = ["WalkItem", "WalkProblem", "walk_tree"]
 
@@ -55,6 +55,7 @@ class WalkProblem(NamedTuple):
 
 
 def walk_tree(
+    files: FilePrimitives,
     roots: Iterable[str],
     *,
     excludes: tuple[str, ...] = (),
@@ -69,7 +70,8 @@ def walk_tree(
     as a link; links are never followed.
 
     Args:
-        roots: paths on disk.
+        files: where the roots are.
+        roots: paths there.
         excludes: glob patterns, matched against each name and against the whole relative path.
         ignore: (device, inode) of files that are not to be reported, such as the archive itself.
         should_stop: asked now and then; true ends the walk early.
@@ -84,18 +86,20 @@ def walk_tree(
         StorageError: a root can't be read.
     """
     names: list[str] = []
-    walker = _Walker(excludes, ignore, should_stop, on_item, on_problem)
+    walker = _Walker(files, excludes, ignore, should_stop, on_item, on_problem)
     for root in roots:
-        try:
-            info = os.lstat(root if not _means_children(root) else os.path.join(root, ""))
-        except OSError as error:
-            raise translate(error, root, "read") from error
-        name = "" if _means_children(root) else os.path.basename(os.path.abspath(root))
-        names.append(name)
-        if name:
-            walker.visit(root.rstrip("/") or root, name, info)
-        else:
+        if _means_children(root):
+            if files.stat(files.resolve(root)).kind != "directory":
+                shown = display_path(root)
+                raise StorageError(f"{shown} can't be read: Not a directory.", path=shown, hint="Check the path.")
+            names.append("")
             walker.descend(root, "")
+        else:
+            source = root.rstrip("/" + os.sep) or root
+            status = files.stat(source)
+            name = os.path.basename(os.path.abspath(root))
+            names.append(name)
+            walker.visit(source, name, status)
     return names
 
 
@@ -107,12 +111,14 @@ def _means_children(root: str) -> bool:
 class _Walker:
     def __init__(
         self,
+        files: FilePrimitives,
         excludes: tuple[str, ...],
         ignore: frozenset[tuple[int, int]],
         should_stop: Callable[[], bool],
         on_item: Callable[[WalkItem], None],
         on_problem: Callable[[WalkProblem], None],
     ) -> None:
+        self._files = files
         self._excludes = excludes
         self._ignore = ignore
         self._should_stop = should_stop
@@ -124,57 +130,48 @@ class _Walker:
         stack = [(folder, relative)]
         while stack:
             folder, relative = stack.pop()
+            below: list[tuple[str, str]] = []
             try:
-                with os.scandir(folder) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
-            except OSError as error:
+                found = self._files.list(folder)
+            except (StorageError, NotFoundError) as error:
                 self._problem(folder, relative, error)
                 continue
-            below: list[tuple[str, str]] = []
-            for entry in found:
+            for name, status in found:
                 if self._should_stop():  # a single folder may hold a million files
                     return
-                path = f"{relative}/{entry.name}" if relative else entry.name
-                if self._excluded(path, entry.name):
+                path = f"{relative}/{name}" if relative else name
+                if self._excluded(path, name):
                     continue
-                try:
-                    info = entry.stat(follow_symlinks=False)
-                except OSError as error:
-                    self._problem(entry.path, path, error)
-                    continue
-                if self._report(entry.path, path, info):
-                    below.append((entry.path, path))
+                source = os.path.join(folder, name)
+                if isinstance(status, Exception):
+                    self._problem(source, path, status)
+                elif self._report(source, path, status):
+                    below.append((source, path))
             stack.extend(reversed(below))
 
-    def visit(self, source: str, relative: str, info: os.stat_result) -> None:
+    def visit(self, source: str, relative: str, status: FileStatus) -> None:
         """Report one root and what is below it."""
-        if not self._excluded(relative, relative) and self._report(source, relative, info):
+        if not self._excluded(relative, relative) and self._report(source, relative, status):
             self.descend(source, relative)
 
-    def _report(self, source: str, relative: str, info: os.stat_result) -> bool:
-        kind: Literal["file", "directory", "symlink"]
-        if stat.S_ISREG(info.st_mode):
-            if (info.st_dev, info.st_ino) in self._ignore:
-                return False
-            kind = "file"
-        elif stat.S_ISDIR(info.st_mode):
-            kind = "directory"
-        elif stat.S_ISLNK(info.st_mode):
-            kind = "symlink"
-        else:
+    def _report(self, source: str, relative: str, status: FileStatus) -> bool:
+        kind = status.kind
+        if kind == "other":
             reason = "It is a socket, pipe or device; only files, folders and links are saved."
             self._on_problem(WalkProblem(display_path(source), relative, reason, skipped=True))
+            return False
+        if kind == "file" and (status.device, status.inode) in self._ignore:
             return False
         self._on_item(
             WalkItem(
                 source,
                 relative,
                 kind,
-                info.st_size if kind == "file" else 0,
-                info.st_mtime_ns,
-                info.st_ctime_ns,
-                info.st_mode,
-                info.st_ino,
+                status.size,
+                status.mtime_ns,
+                status.ctime_ns,
+                status.mode,
+                status.inode,
             )
         )
         return kind == "directory"
@@ -184,7 +181,5 @@ class _Walker:
             fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(relative, pattern) for pattern in self._excludes
         )
 
-    def _problem(self, path: str, relative: str, error: OSError) -> None:
-        self._on_problem(
-            WalkProblem(display_path(path), relative, translate(error, path, "read").message, skipped=False)
-        )
+    def _problem(self, path: str, relative: str, error: StorageError | NotFoundError) -> None:
+        self._on_problem(WalkProblem(display_path(path), relative, error.message, skipped=False))

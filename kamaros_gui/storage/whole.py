@@ -1,4 +1,4 @@
-"""Small files in one go, and links: the blocking calls of the batch path."""
+"""Small files in one go, new files and links on the disk: the blocking calls of the batch path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Final
 from kamaros_gui.base.errors import SourceChangedError
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.storage.failures import storage_errors
-from kamaros_gui.storage.files import Buffer
+from kamaros_gui.storage.files import status_of
+from kamaros_gui.storage.primitives import Buffer, FileStatus
 
 __all__ = ["FileWriter", "changed", "read_link", "read_whole", "set_attributes", "write_link"]
 
@@ -29,7 +30,7 @@ _CREATE_FLAGS: Final = (
 )  # fmt: skip
 
 
-def read_whole(path: str, limit: int) -> tuple[bytes, os.stat_result]:
+def read_whole(path: str, limit: int) -> tuple[bytes, FileStatus]:
     """Read a file of at most *limit* bytes; return its content and the status that belongs to it.
 
     Raises:
@@ -48,7 +49,7 @@ def read_whole(path: str, limit: int) -> tuple[bytes, os.stat_result]:
                 if len(data) > limit:
                     break
                 if len(data) == before.st_size and before.st_mtime_ns == after.st_mtime_ns:
-                    return data, after
+                    return data, status_of(after)
         finally:
             os.close(fd)
     raise changed(path)
@@ -121,11 +122,13 @@ class FileWriter:
                     view = view[written:]
                     self.size += written
 
-    def finish(self, mode: int, mtime_ns: int) -> None:
+    def finish(self, mode: int, mtime_ns: int, *, sync: bool = False) -> None:
         """Set length, permissions and time, and close. Set-uid, set-gid and sticky bits are not given."""
         with storage_errors(self.path, "written"):
             os.ftruncate(self._fd, self.size)
             set_attributes(self._fd, mode, mtime_ns)
+            if sync:
+                os.fsync(self._fd)
         self.close()
 
     def discard(self) -> None:

@@ -182,9 +182,10 @@ def test_killed_restore_is_cleaned_up_by_the_next_one(big: Path, big_archive: Pa
 
 
 def test_cancelled_restore_of_a_deep_tree_leaves_nothing(deep_place: Path) -> None:
+    from kamaros_gui.storage.local import LocalAdapter
     from kamaros_gui.storage.staging import StagingFolder
 
-    staging = StagingFolder(str(deep_place / "out"))
+    staging = StagingFolder(LocalAdapter(), str(deep_place / "out"))
     here = os.open(staging.root, os.O_RDONLY)
     for _ in range(1200):
         os.mkdir("d", dir_fd=here)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from kamaros_gui.base.errors import DiskFullError, NotFoundError, StorageError
-from kamaros_gui.storage.failures import disk_full, free_space, mount_point, storage_errors, translate
+from kamaros_gui.storage.failures import free_space, mount_point, storage_errors, translate
 from kamaros_gui.storage.files import RandomAccessFile
-from kamaros_gui.storage.staging import StagingFolder, move
+from kamaros_gui.storage.local import LocalAdapter
+from kamaros_gui.storage.primitives import disk_full
+from kamaros_gui.storage.staging import StagingFolder
 from kamaros_gui.storage.whole import FileWriter
 from tests.helpers.program import is_privileged
 from tests.helpers.trees import noise
@@ -45,7 +47,7 @@ def test_no_room_names_the_volume_and_what_is_missing(tmp_path: Path, number: in
     assert (1 << 60) - free_space(str(tmp_path)) == pytest.approx(error.missing, abs=1 << 34)
     assert f"({error.missing} bytes)" in str(error)
     assert error.hint
-    assert disk_full(path, 0).missing == 1
+    assert disk_full(path, mount_point(path), 0, free_space(path)).missing == 1
 
 
 def test_what_the_system_refuses_is_told_with_a_way_out() -> None:
@@ -111,7 +113,7 @@ def test_staging_on_a_volume_without_room_leaves_nothing(tmp_path: Path) -> None
     mount(tmp_path / "volume", "size=1m,nr_inodes=5")  # the root, two folders, the staging folder and its lock
     try:
         with pytest.raises(DiskFullError):
-            StagingFolder(str(tmp_path / "volume" / "new" / "er"))
+            StagingFolder(LocalAdapter(), str(tmp_path / "volume" / "new" / "er"))
         assert os.listdir(tmp_path / "volume") == []
         assert len(os.listdir("/proc/self/fd")) == open_before
     finally:
@@ -126,7 +128,7 @@ def test_move_across_a_mount_point(volume: Path, tmp_path: Path, existing: bool)
     os.utime(source, ns=(10**18, 10**18 + 7))
     if existing:
         destination.write_bytes(b"before")
-    move(str(source), str(destination))
+    LocalAdapter().rename(str(source), str(destination))
     assert destination.read_bytes() == noise(1000)
     assert (destination.stat().st_mode & 0o777, destination.stat().st_mtime_ns) == (0o640, 10**18 + 7)
     assert not source.exists()
@@ -135,7 +137,7 @@ def test_move_across_a_mount_point(volume: Path, tmp_path: Path, existing: bool)
 
 def test_move_of_a_link_across_a_mount_point(volume: Path, tmp_path: Path) -> None:
     os.symlink("not there", tmp_path / "link")
-    move(str(tmp_path / "link"), str(volume / "link"))
+    LocalAdapter().rename(str(tmp_path / "link"), str(volume / "link"))
     assert os.readlink(volume / "link") == "not there"
     assert not os.path.lexists(tmp_path / "link")
 
@@ -144,7 +146,7 @@ def test_move_to_a_full_volume_leaves_both_as_they_were(volume: Path, tmp_path: 
     (tmp_path / "source").write_bytes(noise(2 * MIB))
     (volume / "file").write_bytes(b"before")
     with pytest.raises(DiskFullError):
-        move(str(tmp_path / "source"), str(volume / "file"))
+        LocalAdapter().rename(str(tmp_path / "source"), str(volume / "file"))
     assert (tmp_path / "source").stat().st_size == 2 * MIB
     assert (volume / "file").read_bytes() == b"before"
     assert os.listdir(volume) == ["file"]
@@ -153,7 +155,7 @@ def test_move_to_a_full_volume_leaves_both_as_they_were(volume: Path, tmp_path: 
 def test_move_on_one_volume(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"new")
     (tmp_path / "file").write_bytes(b"old")
-    move(str(tmp_path / "source"), str(tmp_path / "file"))
+    LocalAdapter().rename(str(tmp_path / "source"), str(tmp_path / "file"))
     assert (tmp_path / "file").read_bytes() == b"new"
     with pytest.raises(NotFoundError):
-        move(str(tmp_path / "none"), str(tmp_path / "file"))
+        LocalAdapter().rename(str(tmp_path / "none"), str(tmp_path / "file"))

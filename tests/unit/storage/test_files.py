@@ -73,7 +73,7 @@ def test_writing_behind_the_end_leaves_a_hole(path: str) -> None:
     file.write(200, [b"x"])
     assert file.read(95, 200) == bytes(range(95, 100)) + bytes(100) + b"x"
     file.truncate(50)
-    assert file.size() == file.status().st_size == 50
+    assert file.size() == file.status().size == 50
     file.sync()
     file.sync(data_only=True)
     file.close()
