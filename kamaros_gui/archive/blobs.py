@@ -16,7 +16,7 @@ import msgspec
 from kamaros_gui.archive.commit import HeaderPatch
 from kamaros_gui.archive.container import BLOB_PREFIX
 from kamaros_gui.storage.append import AppendRegion
-from kamaros_gui.storage.files import RandomAccessFile
+from kamaros_gui.storage.primitives import ReadAccess
 from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size, parse_local_header
 
 __all__ = ["EntryTable", "header_size_of"]
@@ -37,7 +37,7 @@ class EntryTable:
         dead_bytes: bytes of entries that were dropped.
     """
 
-    file: RandomAccessFile
+    file: ReadAccess
     region: AppendRegion
     entries: dict[str, ZipEntry]
     patches: list[HeaderPatch] = dataclasses.field(default_factory=list)
@@ -102,7 +102,7 @@ class EntryTable:
         return msgspec.structs.replace(changed, header_offset=offset, header_size=new_size)
 
 
-def header_size_of(file: RandomAccessFile, entry: ZipEntry) -> int:
+def header_size_of(file: ReadAccess, entry: ZipEntry) -> int:
     """Return the length of the local header of *entry*, read from the file where the entry does not know it.
 
     Raises:

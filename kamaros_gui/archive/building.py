@@ -28,11 +28,10 @@ from kamaros_gui.archive.manifest import (
     encode_states,
     iso_time,
 )
-from kamaros_gui.archive.planning import SaveOptions, SavePlan
 from kamaros_gui.pipeline import PackedEntry, pack_bytes
 from kamaros_gui.zipfmt import ZipEntry, encode_directory
 
-__all__ = ["NextState", "build_next_state", "encode_tail", "now_iso"]
+__all__ = ["Changes", "NextState", "build_next_state", "encode_tail", "now_iso"]
 
 _FINE_TICK_NS: Final = 50_000_000
 _COARSE_TICK_NS: Final = 2_000_000_000
@@ -42,6 +41,41 @@ ticks every few milliseconds; whole seconds may come from a file system that kno
 
 _MANIFEST_LEVEL: Final = 3
 """The manifest is written with every save; a faster level costs a few per cent of a few megabytes."""
+
+
+@dataclasses.dataclass(slots=True)
+class Changes:
+    """What is to become the next version.
+
+    Attributes:
+        started_ns: nanoseconds since the epoch; whatever was read was read after it.
+        packed: path → what was written for it, or found to be as known.
+        raw_names: path → base64 of its bytes on disk, where they differ.
+        deleted: paths that leave HEAD.
+        unread: paths that were to be read and could not be.
+        replaced: entries written for these changes that a later one of them made useless.
+    """
+
+    started_ns: int = dataclasses.field(default_factory=time.time_ns)
+    packed: dict[str, PackedEntry] = dataclasses.field(default_factory=dict)
+    raw_names: dict[str, str] = dataclasses.field(default_factory=dict)
+    deleted: set[str] = dataclasses.field(default_factory=set)
+    unread: set[str] = dataclasses.field(default_factory=set)
+    replaced: list[ZipEntry] = dataclasses.field(default_factory=list)
+
+    def put(self, packed: PackedEntry) -> None:
+        """Note what was written for a path; it takes the place of what was noted before."""
+        path = packed.item.path
+        self.drop(path)
+        self.packed[path] = packed
+        self.deleted.discard(path)
+        self.unread.discard(path)
+
+    def drop(self, path: str) -> None:
+        """Forget what was written for *path*, if anything was."""
+        before = self.packed.pop(path, None)
+        if before is not None and before.entry is not None:
+            self.replaced.append(before.entry)
 
 
 @dataclasses.dataclass(slots=True)
@@ -72,10 +106,10 @@ def now_iso() -> str:
 def build_next_state(
     transaction: Transaction,
     manifest: Manifest,
-    plan: SavePlan,
-    packed: Sequence[PackedEntry],
-    options: SaveOptions,
+    changes: Changes,
     *,
+    message: str,
+    author: str,
     snapshot_interval: int,
 ) -> NextState:
     """Work out directory and manifest after a save. Blocks; belongs in a worker thread.
@@ -83,9 +117,9 @@ def build_next_state(
     Args:
         transaction: the save in progress.
         manifest: of the state before; not changed.
-        plan: what was to be done.
-        packed: what was written, or found to be as known.
-        options: message, author.
+        changes: what is new.
+        message: recorded with the version.
+        author: likewise.
         snapshot_interval: every how many versions a full listing is kept.
     """
     base = transaction.base
@@ -94,14 +128,15 @@ def build_next_state(
         region=transaction.region,
         entries=dict(base.entries) if base else {entry.name: entry for entry in transaction.first_entries},
     )
-    builder = _Builder(manifest, table, plan, now_iso())
-    for each in packed:
+    for entry in changes.replaced:
+        table.drop(entry)
+    builder = _Builder(manifest, table, changes, now_iso())
+    for each in changes.packed.values():
         builder.apply(each)
-    unread = {item.path for item in plan.items} - {each.item.path for each in packed}
-    for path in plan.deleted:
-        if not _is_below_any(path, unread):
+    for path in sorted(changes.deleted):
+        if not _is_below_any(path, changes.unread):
             builder.delete(path)
-    return builder.finish(options, snapshot_interval)
+    return builder.finish(message, author, snapshot_interval)
 
 
 def encode_tail(state: NextState, transaction: Transaction) -> bytes:
@@ -127,9 +162,9 @@ def encode_tail(state: NextState, transaction: Transaction) -> bytes:
 
 
 class _Builder:
-    def __init__(self, manifest: Manifest, table: EntryTable, plan: SavePlan, now: str) -> None:
+    def __init__(self, manifest: Manifest, table: EntryTable, changes: Changes, now: str) -> None:
         self._table = table
-        self._plan = plan
+        self._raw_names = changes.raw_names
         self._now = now
         self._before = manifest.file_map
         self._manifest = msgspec.structs.replace(
@@ -143,7 +178,7 @@ class _Builder:
         self._superseded: list[tuple[str, ZipEntry]] = []
         self._counts: dict[str, int] = {"added": 0, "modified": 0, "unchanged": 0, "deleted": 0}
         self._matters = False
-        self._read_after = plan.started_ns
+        self._read_after = changes.started_ns
 
     def apply(self, packed: PackedEntry) -> None:
         """Take in one file that was read."""
@@ -159,7 +194,7 @@ class _Builder:
             mtime_ns=packed.mtime_ns,
             mime=(mimetypes.guess_type(path)[0] or "") if found.kind == "file" else "",
             mode=packed.mode & 0o7777,
-            raw_name=self._plan.raw_names.get(path, ""),
+            raw_name=self._raw_names.get(path, ""),
         )
         if found.kind == "file" and not _is_racy(packed, self._read_after):
             record.inode, record.ctime_ns = packed.inode, packed.ctime_ns
@@ -199,7 +234,7 @@ class _Builder:
         self._counts["deleted"] += record.type != "directory"
         self._matters = True
 
-    def finish(self, options: SaveOptions, snapshot_interval: int) -> NextState:
+    def finish(self, message: str, author: str, snapshot_interval: int) -> NextState:
         """Settle history and make the version."""
         manifest, table = self._manifest, self._table
         if not self._matters:
@@ -215,8 +250,8 @@ class _Builder:
             id=str(uuid.uuid4()),
             parent_id=manifest.refs.get("head"),
             timestamp=self._now,
-            message=encodable(options.message),
-            author=encodable(options.author),
+            message=encodable(message),
+            author=encodable(author),
             file_states=encode_states(states),
             snapshot=snapshot,
             counts=(self._counts["added"], self._counts["modified"], self._counts["deleted"]),

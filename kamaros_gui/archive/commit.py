@@ -34,12 +34,11 @@ from kamaros_gui.archive.container import (
     run_reader,
     tail_is_complete,
 )
-from kamaros_gui.base.errors import ArchiveError, KamarosError, StorageError, ZipFormatError
+from kamaros_gui.base.errors import ArchiveError, KamarosError, NotFoundError, StorageError, ZipFormatError
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.storage.append import AppendRegion
-from kamaros_gui.storage.failures import storage_errors
-from kamaros_gui.storage.files import Buffer, RandomAccessFile, sync_directory
 from kamaros_gui.storage.journal import Journal, journal_path
+from kamaros_gui.storage.primitives import Buffer, FilePrimitives, RandomAccess
 from kamaros_gui.zipfmt import ZipEntry, encode_plain_local_header, read_directory
 
 __all__ = ["HeaderPatch", "Transaction", "recover"]
@@ -59,13 +58,23 @@ class Transaction:
     Use :meth:`begin`; end with :meth:`commit` or :meth:`rollback`, after which the lock is free and every file closed.
 
     Attributes:
+        files: where the archive is.
         path: the archive.
         base: its state before, ``None`` for a new archive.
         region: where new entries go.
         first_entries: entries of a new archive that exist already (``mimetype``).
     """
 
-    def __init__(self, path: str, journal: Journal, file: RandomAccessFile, base: Container | None, start: int) -> None:
+    def __init__(
+        self,
+        files: FilePrimitives,
+        path: str,
+        journal: Journal,
+        file: RandomAccess,
+        base: Container | None,
+        start: int,
+    ) -> None:
+        self.files = files
         self.path = path
         self.base = base
         self.region = AppendRegion(file, start)
@@ -75,7 +84,7 @@ class Transaction:
         self._times = file.status()
 
     @classmethod
-    def begin(cls, path: str) -> Transaction:
+    def begin(cls, files: FilePrimitives, path: str) -> Transaction:
         """Take the lock of the archive at *path*, recover what a crash left, and open it for appending.
 
         Raises:
@@ -84,20 +93,20 @@ class Transaction:
             ArchiveError: it is a plain ZIP, which has no history to add to.
             StorageError: its folder or file can't be written.
         """
-        path = os.path.realpath(path)  # one journal for an archive, whatever links lead to it
+        path = files.resolve(path)  # one journal for an archive, whatever links lead to it
         folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
+        if not files.is_folder(folder):
             raise StorageError(
                 f"The folder {display_path(folder)} for the archive does not exist.",
                 path=display_path(folder),
                 hint="Make it first, or choose another place.",
             )
-        journal = Journal.acquire(path)
+        journal = Journal.acquire(files, path)
         try:
-            recover(path, journal)
-            if os.path.lexists(path):
-                return cls._open_existing(path, journal)
-            return cls._open_new(path, journal)
+            recover(files, path, journal)
+            if files.exists(path):
+                return cls._open_existing(files, path, journal)
+            return cls._open_new(files, path, journal)
         except BaseException:
             # The recovery may have failed half-way: then its records must stay.
             if journal.leftover:
@@ -107,10 +116,10 @@ class Transaction:
             raise
 
     @classmethod
-    def _open_existing(cls, path: str, journal: Journal) -> Transaction:
-        file = RandomAccessFile(path, "r+")
+    def _open_existing(cls, files: FilePrimitives, path: str, journal: Journal) -> Transaction:
+        file = files.open(path, "r+")
         try:
-            base = Container.load(path, file, file.size())
+            base = Container.load(files, path, file, file.size())
             if base.manifest is None:
                 raise ArchiveError(
                     f"{display_path(path)} is a plain ZIP without a history; nothing can be added to it in place.",
@@ -119,16 +128,16 @@ class Transaction:
             # A tail that no journal speaks of is not ours to cut: it stays, dead, and the save goes behind it.
             start = base.size
             journal.restart(_begin_record(start, new=False))
-            return cls(path, journal, file, base, start)
+            return cls(files, path, journal, file, base, start)
         except BaseException:
             file.close()
             raise
 
     @classmethod
-    def _open_new(cls, path: str, journal: Journal) -> Transaction:
+    def _open_new(cls, files: FilePrimitives, path: str, journal: Journal) -> Transaction:
         journal.restart(_begin_record(0, new=True))
         try:
-            file = RandomAccessFile(part_path(path), "x")
+            file = files.open(part_path(path), "x")
         except StorageError as error:
             if isinstance(error.__cause__, FileExistsError):
                 raise StorageError(
@@ -137,7 +146,7 @@ class Transaction:
                     hint="It was not made by Kamaros; rename it, or choose another name.",
                 ) from error
             raise
-        transaction = cls(path, journal, file, None, 0)
+        transaction = cls(files, path, journal, file, None, 0)
         try:
             mark = _mimetype_entry()
             transaction.region.append([encode_plain_local_header(mark), MIMETYPE])
@@ -192,20 +201,18 @@ class Transaction:
             self._journal.remove()
 
     def _publish(self) -> None:
-        if os.path.lexists(self.path):
+        if self.files.exists(self.path):
             raise StorageError(
                 f"{display_path(self.path)} was made by another program meanwhile.",
                 path=display_path(self.path),
                 hint="Save again to add to it, or choose another name.",
             )
-        with storage_errors(self.path, "written"):
-            os.rename(part_path(self.path), self.path)
+        self.files.rename(part_path(self.path), self.path)
         try:
-            sync_directory(os.path.dirname(self.path))
+            self.files.sync_folder(os.path.dirname(self.path))
         except StorageError:
             # It may not outlive a power cut, so it is not there: rollback then removes it under its first name.
-            with storage_errors(self.path, "written"):
-                os.rename(self.path, part_path(self.path))
+            self.files.rename(self.path, part_path(self.path))
             raise
 
     def rollback(self) -> None:
@@ -219,12 +226,12 @@ class Transaction:
         try:
             if self.is_new:
                 self._file.close()
-                with storage_errors(part_path(self.path), "removed"), contextlib.suppress(FileNotFoundError):
-                    os.unlink(part_path(self.path))
+                with contextlib.suppress(NotFoundError):
+                    self.files.delete(part_path(self.path))
             else:
                 self._file.truncate(self.region.start)
-                with contextlib.suppress(OSError):
-                    os.utime(self.path, ns=(self._times.st_atime_ns, self._times.st_mtime_ns))
+                with contextlib.suppress(StorageError):
+                    self._file.set_modified(self._times.mtime_ns)
                 self._file.sync()
         except KamarosError:
             self._journal.close()
@@ -234,27 +241,26 @@ class Transaction:
         self._journal.remove()
 
 
-def recover(path: str, journal: Journal) -> None:
+def recover(files: FilePrimitives, path: str, journal: Journal) -> None:
     """Bring the archive at *path* to its last committed state after a crash; *journal* is held.
 
     Raises:
         StorageError: the file can't be written.
     """
-    if os.path.lexists(part_path(path)) and _is_our_part(part_path(path)):
-        with storage_errors(part_path(path), "removed"):
-            os.unlink(part_path(path))
+    if files.exists(part_path(path)) and _is_our_part(files, part_path(path)):
+        files.delete(part_path(path))
     records, journal.leftover = journal.leftover, []
-    if not records or not os.path.lexists(path):
+    if not records or not files.exists(path):
         return
     try:
-        _recover_existing(path, records)
+        _recover_existing(files, path, records)
     except BaseException:
         journal.leftover = records
         raise
 
 
-def _recover_existing(path: str, records: list[dict[str, Any]]) -> None:
-    file = RandomAccessFile(path, "r+")
+def _recover_existing(files: FilePrimitives, path: str, records: list[dict[str, Any]]) -> None:
+    file = files.open(path, "r+")
     try:
         end = committed_end(records, file)
         if end is None or not _ends_there(file, end):
@@ -269,7 +275,7 @@ def _recover_existing(path: str, records: list[dict[str, Any]]) -> None:
         file.close()
 
 
-def apply_patches(file: RandomAccessFile, patches: Sequence[HeaderPatch]) -> None:
+def apply_patches(file: RandomAccess, patches: Sequence[HeaderPatch]) -> None:
     """Rewrite local headers in place; doing it again changes nothing."""
     for offset, data in patches:
         file.write(offset, [data])
@@ -277,16 +283,16 @@ def apply_patches(file: RandomAccessFile, patches: Sequence[HeaderPatch]) -> Non
         file.sync(data_only=True)
 
 
-def needs_recovery(path: str) -> bool:
+def needs_recovery(files: FilePrimitives, path: str) -> bool:
     """Whether something beside the archive tells of an unfinished save."""
-    return os.path.lexists(journal_path(path)) or os.path.lexists(part_path(path))
+    return files.exists(journal_path(path)) or files.exists(part_path(path))
 
 
 def _begin_record(committed: int, *, new: bool) -> dict[str, Any]:
     return {"kind": "begin", "committed": committed, "new": new, "pid": os.getpid(), "host": socket.gethostname()}
 
 
-def _ends_there(file: RandomAccessFile, end: int) -> bool:
+def _ends_there(file: RandomAccess, end: int) -> bool:
     try:
         run_reader(file, read_directory(end))
     except ZipFormatError:
@@ -294,11 +300,14 @@ def _ends_there(file: RandomAccessFile, end: int) -> bool:
     return True
 
 
-def _is_our_part(path: str) -> bool:
+def _is_our_part(files: FilePrimitives, path: str) -> bool:
     """Whether *path* begins like an archive of ours, or is empty: nobody else's file is ever removed."""
     header, rest = encode_plain_local_header(_mimetype_entry()), len(MIMETYPE)
-    with storage_errors(path, "read"), open(path, "rb") as file:
-        head = file.read(len(header) + rest)
+    file = files.open(path)
+    try:
+        head = file.read(0, len(header) + rest)
+    finally:
+        file.close()
     return not head or (head[:4] == header[:4] and head[30:] == header[30:] + MIMETYPE)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
-from collections.abc import Generator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Generator
+from typing import Any, Final, Protocol, TypeVar
 
 from kamaros_gui.archive.manifest import MANIFEST_NAME, Manifest, decode_manifest
+from kamaros_gui.archive.patched_file import PatchedFile
 from kamaros_gui.base.errors import IntegrityError, NotFoundError, ZipFormatError
 from kamaros_gui.base.limits import MAX_MANIFEST_SIZE
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.pipeline import read_entry
-from kamaros_gui.storage.files import RandomAccessFile
 from kamaros_gui.storage.journal import read_journal
+from kamaros_gui.storage.primitives import FilePrimitives, ReadAccess
 from kamaros_gui.zipfmt import Directory, ReadRequest, ZipEntry, find_last_directory, read_directory
 
 __all__ = [
@@ -45,31 +45,12 @@ class NamesSince:
     makes the file longer; as long as it is not, no name but an entry's own is right.
     """
 
-    def __init__(self, file: RandomAccessFile, size: int) -> None:
+    def __init__(self, file: ReadAccess, size: int) -> None:
         self._file = file
         self._size = size
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.startswith(BLOB_PREFIX) and self._file.size() > self._size
-
-
-class _ReadFile(RandomAccessFile):
-    """An archive that is only read, seen as if the headers an unfinished save still has to rewrite were written.
-
-    Attributes:
-        patches: (offset, bytes) of those headers; one of them may be half written on the disk.
-    """
-
-    patches: Sequence[tuple[int, bytes]] = ()
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Read up to *length* bytes at *offset*; see :meth:`RandomAccessFile.read`."""
-        data = super().read(offset, length)
-        for start, patch in self.patches:
-            first, last = max(start, offset), min(start + len(patch), offset + len(data))
-            if first < last:
-                data = data[: first - offset] + patch[first - start : last - start] + data[last - offset :]
-        return data
 
 
 def entry_name(path: str, kind: str) -> str:
@@ -93,7 +74,7 @@ class Container:
         tolerated: names local headers may have beside their own.
     """
 
-    def __init__(self, path: str, file: RandomAccessFile, directory: Directory, warnings: list[str]) -> None:
+    def __init__(self, path: str, file: ReadAccess, directory: Directory, warnings: list[str]) -> None:
         self.path = path
         self.file = file
         self.directory = directory
@@ -105,10 +86,13 @@ class Container:
         self._by_hash: dict[str, ZipEntry] | None = None
 
     @classmethod
-    def load(cls, path: str, file: RandomAccessFile | None = None, end: int | None = None) -> Container:
+    def load(
+        cls, files: FilePrimitives, path: str, file: ReadAccess | None = None, end: int | None = None
+    ) -> Container:
         """Read the last committed state of the archive at *path*.
 
         Args:
+            files: where the archive is.
             path: the archive.
             file: use this open file instead of opening *path*; it is not closed on an error.
             end: length of the committed state where the caller knows it.
@@ -120,29 +104,29 @@ class Container:
         """
         opened = file
         if opened is None:
-            if os.path.isdir(path):
+            if files.is_folder(path):
                 raise ZipFormatError(f"{display_path(path)} is a folder, not an archive.")
             try:
-                opened = _ReadFile(path)
+                opened = files.open(path)
             except NotFoundError as error:
                 raise NotFoundError(
                     f"There is no archive {display_path(path)}.", path=display_path(path), hint="Check the path."
                 ) from error
         try:
-            return cls._read(path, opened, end)
+            return cls._read(files, path, opened, end)
         except BaseException:
             if file is None:
                 opened.close()
             raise
 
     @classmethod
-    def _read(cls, path: str, file: RandomAccessFile, end: int | None) -> Container:
+    def _read(cls, files: FilePrimitives, path: str, file: ReadAccess, end: int | None) -> Container:
         size = file.size()
         # The journal lies beside the file itself, not beside a link to it.
-        journal = read_journal(os.path.realpath(path)) if end is None else []
+        journal = read_journal(files, files.resolve(path)) if end is None else []
         known = committed_end(journal, file) if journal else end
-        if isinstance(file, _ReadFile) and journal and tail_is_complete(journal[-1], file):
-            file.patches = pending_patches(journal[-1])
+        if journal and tail_is_complete(journal[-1], file):
+            file = PatchedFile(file, pending_patches(journal[-1]))
         warnings: list[str] = []
         try:
             directory = run_reader(file, read_directory(size if known is None else known))
@@ -206,7 +190,7 @@ class Container:
         self.file.close()
 
 
-def committed_end(journal: list[dict[str, Any]], file: RandomAccessFile) -> int | None:
+def committed_end(journal: list[dict[str, Any]], file: ReadAccess) -> int | None:
     """Return the length of the committed state that *journal* tells of, or ``None`` when it tells nothing useful.
 
     The state before the save counts until every byte of the new directory is there.
@@ -225,7 +209,7 @@ def pending_patches(commit: dict[str, Any]) -> list[tuple[int, bytes]]:
     return [(int(at), bytes.fromhex(data)) for at, data in commit.get("patches", [])]
 
 
-def tail_is_complete(commit: dict[str, Any], file: RandomAccessFile) -> bool:
+def tail_is_complete(commit: dict[str, Any], file: ReadAccess) -> bool:
     """Whether the directory that *commit* announces was written whole."""
     offset, length = commit.get("offset"), commit.get("length")
     if not isinstance(offset, int) or not isinstance(length, int) or not 0 < length <= file.size() - offset:
@@ -233,7 +217,14 @@ def tail_is_complete(commit: dict[str, Any], file: RandomAccessFile) -> bool:
     return hashlib.sha256(file.read(offset, length)).hexdigest() == commit.get("sha256")
 
 
-def run_reader(file: RandomAccessFile, reader: Generator[ReadRequest, bytes, T]) -> T:
+class Readable(Protocol):
+    """What a sans-IO reader needs of a file."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read up to *length* bytes at *offset*."""
+
+
+def run_reader(file: Readable, reader: Generator[ReadRequest, bytes, T]) -> T:
     """Drive a sans-IO reader with the bytes of *file*."""
     try:
         request = next(reader)

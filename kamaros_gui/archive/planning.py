@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import os
-import time
 from collections.abc import Callable
 
 from kamaros_gui.archive.container import entry_name
@@ -14,6 +13,7 @@ from kamaros_gui.archive.paths import check_folder, stored_path
 from kamaros_gui.base.errors import ArchiveError, StorageError
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.pipeline import SaveItem
+from kamaros_gui.storage.primitives import FilePrimitives
 from kamaros_gui.storage.walk import WalkItem, WalkProblem, walk_tree
 
 __all__ = ["SaveOptions", "SavePlan", "make_plan"]
@@ -28,7 +28,9 @@ class SaveOptions:
         into: folder inside the archive, empty for its root.
         mirror: remove from the archive what vanished from the folders given.
         excludes: glob patterns.
-        message, author: recorded with the version.
+        message: recorded with the version.
+        author: likewise.
+        strict: whether a file that can't be saved, or changes while it is read, fails the whole save.
     """
 
     paths: tuple[str, ...]
@@ -37,6 +39,7 @@ class SaveOptions:
     excludes: tuple[str, ...] = ()
     message: str = ""
     author: str = ""
+    strict: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -50,7 +53,6 @@ class SavePlan:
         deleted: paths that leave HEAD.
         content_bytes: bytes that are to be read.
         problems: what the walk could not see.
-        started_ns: when the walk began, nanoseconds since the epoch; whatever is read is read after it.
     """
 
     items: list[SaveItem] = dataclasses.field(default_factory=list)
@@ -59,10 +61,10 @@ class SavePlan:
     deleted: list[str] = dataclasses.field(default_factory=list)
     content_bytes: int = 0
     problems: list[WalkProblem] = dataclasses.field(default_factory=list)
-    started_ns: int = dataclasses.field(default_factory=time.time_ns)
 
 
 def make_plan(
+    files: FilePrimitives,
     options: SaveOptions,
     head: dict[str, FileRecord],
     *,
@@ -74,6 +76,7 @@ def make_plan(
     """Walk the disk and compare it with *head*. Blocks; belongs in a worker thread.
 
     Args:
+        files: where it is.
         options: what is to be saved.
         head: path → record of the newest version.
         reread: read files again although size, times and inode are as recorded.
@@ -90,6 +93,7 @@ def make_plan(
     _check_parents(into, head)
     builder = _Builder(head, into, reread=reread, on_found=on_found)
     roots = walk_tree(
+        files,
         _distinct_roots(options.paths),
         excludes=options.excludes,
         ignore=ignore,

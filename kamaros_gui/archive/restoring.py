@@ -18,9 +18,9 @@ from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import RestoreReport
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.pipeline import RestoreFlow, RestoreItem, Workers, read_entry
-from kamaros_gui.storage.failures import free_space, mount_point, storage_errors
-from kamaros_gui.storage.staging import StagingFolder, move
-from kamaros_gui.storage.whole import set_attributes, write_link
+from kamaros_gui.storage.adapter import FileSystemAdapter
+from kamaros_gui.storage.primitives import FilePrimitives
+from kamaros_gui.storage.staging import StagingFolder
 from kamaros_gui.zipfmt import ZipEntry
 
 __all__ = ["RestoreOptions", "restore"]
@@ -52,7 +52,12 @@ class RestoreOptions:
 
 
 async def restore(
-    archive: str, options: RestoreOptions, config: JCFConfig, workers: Workers, control: RunControl
+    files: FileSystemAdapter,
+    archive: str,
+    options: RestoreOptions,
+    config: JCFConfig,
+    workers: Workers,
+    control: RunControl,
 ) -> RestoreReport:
     """Restore a version, whole or in part.
 
@@ -61,6 +66,7 @@ async def restore(
     must not be restored is noted in ``control.issues``; the others are restored.
 
     Args:
+        files: where archive and target are.
         archive: path of the archive.
         options: what to restore.
         config: chunk size.
@@ -76,11 +82,11 @@ async def restore(
     """
     control.progress.phase = Phase.READING_ARCHIVE
     control.signal.throw_if_aborted()
-    container = await workers.io(Container.load, archive)
+    container = await workers.io(Container.load, files, archive)
     try:
         view = await workers.io(view_version, container, options.version)
         selected = view.select(options.paths)
-        return await _Restore(view, selected, options, config, workers, control).run()
+        return await _Restore(files, view, selected, options, config, workers, control).run()
     finally:
         container.close()
 
@@ -88,6 +94,7 @@ async def restore(
 class _Restore:
     def __init__(
         self,
+        files: FileSystemAdapter,
         view: VersionView,
         selected: dict[str, FileState],
         options: RestoreOptions,
@@ -95,6 +102,7 @@ class _Restore:
         workers: Workers,
         control: RunControl,
     ) -> None:
+        self._files = files
         self._view = view
         self._container = view.container
         self._selected = selected
@@ -108,7 +116,7 @@ class _Restore:
 
     async def run(self) -> RestoreReport:
         workers, control = self._workers, self._control
-        staging = await workers.io(StagingFolder, self._options.target)
+        staging = await workers.io(self._files.temporary_area, self._options.target)
         try:
             plan = await workers.io(self._plan, staging)
             await control.checkpoint()
@@ -117,7 +125,13 @@ class _Restore:
             control.progress.bytes_total = sum(item.entry.size for item in items)
             control.progress.phase = Phase.TRANSFERRING
             flow = RestoreFlow(
-                self._container.file, self._config, workers, control, self._on_outcome, self._container.tolerated
+                self._files,
+                self._container.file,
+                self._config,
+                workers,
+                control,
+                self._on_outcome,
+                self._container.tolerated,
             )
             await flow.run(items)
             control.progress.phase = Phase.COMMITTING
@@ -138,6 +152,7 @@ class _Restore:
             issues=tuple(control.issues),
             bytes_out=control.progress.bytes_done,
             seconds=time.monotonic() - self._started,
+            stages=control.stages.snapshot(),
         )
 
     # ---------------------------------------------------------------------------------- in worker threads
@@ -145,10 +160,11 @@ class _Restore:
     def _plan(self, staging: StagingFolder) -> TargetPlan:
         signal = self._control.signal
         plan = plan_targets(
+            self._files,
             self._selected,
             staging.target,
             self._options.on_conflict,
-            folds_case=_folds_case(staging.root),
+            folds_case=self._files.folds_case(staging.root),
             link_target=self._read_link,
             should_stop=lambda: signal.aborted,
         )
@@ -180,21 +196,19 @@ class _Restore:
         folders = {placement.relative for placement in plan.folders}
         for placement in (*plan.files, *plan.links):
             folders.add(placement.relative.rpartition("/")[0])
-        with storage_errors(staging.target, "written"):
-            for folder in sorted(folders - {""}):
-                _make_folder(staging.root, folder)
+        for folder in sorted(folders - {""}):
+            _make_folder(self._files, staging.root, folder)
         return items
 
     def _place(self, plan: TargetPlan, staging: StagingFolder) -> None:
         """Give everything its final name. From here on nothing is undone."""
         for placement in plan.links:
             self._make_link(placement, staging)
-        _merge(staging.root, staging.target)
+        _merge(self._files, staging.root, staging.target)
         for placement in reversed(plan.folders):
             state = placement.state
             path = os.path.join(staging.target, placement.relative)
-            with storage_errors(path, "written"):
-                set_attributes(path, state.mode, state.mtime_ns)
+            self._files.set_attributes(path, state.mode, state.mtime_ns)
             self._restored += 1
 
     def _make_link(self, placement: Placement, staging: StagingFolder) -> None:
@@ -210,7 +224,8 @@ class _Restore:
                     "blocked",
                 )
                 return
-            write_link(os.path.join(staging.root, placement.relative), target, placement.state.mtime_ns)
+            path = os.path.join(staging.root, placement.relative)
+            self._files.make_link(path, target, placement.state.mtime_ns)
         except KamarosError as error:
             self._note(placement.path, error)
         else:
@@ -238,9 +253,9 @@ class _Restore:
         return entry
 
     def _check_space(self, target: str, needed: int) -> None:
-        free = free_space(target)
+        free = self._files.free_space(target)
         if needed > free:
-            volume = mount_point(target)
+            volume = self._files.volume(target)
             raise DiskFullError(
                 f"The volume {display_path(volume)} has {format_size(free)} free, but {format_size(needed)} are to be"
                 f" restored: {needed - free} bytes are missing.",
@@ -267,32 +282,27 @@ class _Restore:
             self._control.add_issue(path, str(error))
 
 
-def _merge(source: str, destination: str) -> None:
+def _merge(files: FilePrimitives, source: str, destination: str) -> None:
     """Move what is in *source* into *destination*, whole folders at once where nothing is in their way."""
     pending = [(source, destination)]  # an own stack: trees are deeper than Python's
     while pending:
         source, destination = pending.pop()
-        with storage_errors(source, "read"), os.scandir(source) as entries:
-            found = list(entries)
-        for entry in found:
-            place = os.path.join(destination, entry.name)
-            if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
-                pending.append((entry.path, place))
+        for name, status in files.list(source):
+            if isinstance(status, Exception):
+                raise status
+            here, there = os.path.join(source, name), os.path.join(destination, name)
+            in_the_way = files.find(there) if status.kind == "directory" else None
+            if in_the_way is not None and in_the_way.kind == "directory":
+                pending.append((here, there))
             else:
-                move(entry.path, place)
+                files.rename(here, there)
 
 
-def _make_folder(root: str, folder: str) -> None:
+def _make_folder(files: FilePrimitives, root: str, folder: str) -> None:
     """Make *folder* below *root*, and its parents where they are missing."""
     missing: list[str] = []
-    while folder and not os.path.isdir(os.path.join(root, folder)):
+    while folder and not files.exists(os.path.join(root, folder)):
         missing.append(folder)
         folder = folder.rpartition("/")[0]
     for each in reversed(missing):
-        os.mkdir(os.path.join(root, each))
-
-
-def _folds_case(folder: str) -> bool:
-    """Whether the volume of *folder* takes names that differ by case for the same."""
-    name = os.path.basename(folder)
-    return os.path.lexists(os.path.join(os.path.dirname(folder), name.swapcase()))
+        files.make_folder(os.path.join(root, each))

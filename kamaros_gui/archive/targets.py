@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Container, Iterator
 from typing import Final, Literal
 
@@ -18,7 +17,7 @@ from kamaros_gui.archive.paths import disk_path
 from kamaros_gui.base.errors import KamarosError, StorageError, UnsafeNameError
 from kamaros_gui.base.limits import MIB
 from kamaros_gui.base.reports import IssueKind
-from kamaros_gui.storage.failures import storage_errors
+from kamaros_gui.storage.primitives import FilePrimitives, FileStatus
 from kamaros_gui.zipfmt import collision_key
 
 __all__ = ["ConflictPolicy", "Placement", "Refusal", "TargetPlan", "link_leaves", "plan_targets"]
@@ -72,6 +71,7 @@ class TargetPlan:
 
 
 def plan_targets(
+    files: FilePrimitives,
     states: dict[str, FileState],
     target: str,
     policy: ConflictPolicy,
@@ -83,6 +83,7 @@ def plan_targets(
     """Decide for each path where it goes. Blocks; belongs in a worker thread.
 
     Args:
+        files: where the target is.
         states: path → state, sorted by path.
         target: existing folder to restore into.
         policy: what to do where something different exists.
@@ -90,7 +91,9 @@ def plan_targets(
         link_target: reads where a link of the archive points to.
         should_stop: ends early.
     """
-    planner = _Planner(states, target, policy, folds_case=folds_case, link_target=link_target, should_stop=should_stop)
+    planner = _Planner(
+        files, states, target, policy, folds_case=folds_case, link_target=link_target, should_stop=should_stop
+    )
     for path, state in states.items():
         if should_stop():
             break
@@ -127,6 +130,7 @@ def link_leaves(relative: str, target: bytes) -> bool:
 class _Planner:
     def __init__(
         self,
+        files: FilePrimitives,
         states: Container[str],
         target: str,
         policy: ConflictPolicy,
@@ -136,6 +140,7 @@ class _Planner:
         should_stop: Callable[[], bool],
     ) -> None:
         self.plan = TargetPlan()
+        self._files = files
         self._target = target
         self._policy = policy
         self._folds_case = folds_case
@@ -161,10 +166,10 @@ class _Planner:
         self._check_parents(relative)
         if self._folds_case:
             self._check_collision(relative)
-        existing = self._lstat(relative)
+        existing = self._find(relative)
         placement = Placement(path, state, relative)
         if state.type == "directory":
-            if existing is not None and not stat.S_ISDIR(existing.st_mode):
+            if existing is not None and existing.kind != "directory":
                 raise StorageError(f"A file named “{path}” is in the way of the folder.")
             self.plan.folders.append(placement)
             return
@@ -189,8 +194,8 @@ class _Planner:
         passable = self._real_folders[parent]
         for below in reversed(unknown):
             if passable:
-                info = self._lstat(below)
-                passable = info is None or stat.S_ISDIR(info.st_mode)
+                status = self._find(below)
+                passable = status is None or status.kind == "directory"
             self._real_folders[below] = passable
         if not passable:
             parent = relative.rpartition("/")[0]
@@ -204,33 +209,25 @@ class _Planner:
         if other != relative:
             raise UnsafeNameError(f"On this volume its name is the same as “{other}”.")
 
-    def _lstat(self, relative: str) -> os.stat_result | None:
-        path = os.path.join(self._target, relative)
-        try:
-            return os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError:
-            with storage_errors(path, "read"):
-                raise
+    def _find(self, relative: str) -> FileStatus | None:
+        return self._files.find(os.path.join(self._target, relative))
 
-    def _is_identical(self, placement: Placement, existing: os.stat_result) -> bool:
-        path = os.path.join(self._target, placement.relative)
-        if placement.state.type == "symlink":
-            if not stat.S_ISLNK(existing.st_mode):
-                return False
-            return os.fsencode(os.readlink(path)) == self._link_target(placement.path, placement.state)
-        if not stat.S_ISREG(existing.st_mode) or existing.st_size != placement.state.size or not placement.state.hash:
+    def _is_identical(self, placement: Placement, existing: FileStatus) -> bool:
+        path, state = os.path.join(self._target, placement.relative), placement.state
+        if existing.kind != state.type:
+            return False
+        if state.type == "symlink":
+            return self._files.read_link(path) == self._link_target(placement.path, state)
+        if existing.size != state.size or not state.hash:
             return False
         digest = hashlib.sha256()
-        with storage_errors(path, "read"):
-            for piece in _pieces(path):
-                digest.update(piece)
-                if self._should_stop():
-                    return False
-        return digest.hexdigest() == placement.state.hash
+        for piece in _pieces(self._files, path):
+            digest.update(piece)
+            if self._should_stop():
+                return False
+        return digest.hexdigest() == state.hash
 
-    def _resolve(self, placement: Placement, existing: os.stat_result) -> Placement | None:
+    def _resolve(self, placement: Placement, existing: FileStatus) -> Placement | None:
         """Apply the conflict policy; return the placement to use, or ``None`` when the path is left out."""
         path = placement.path
         if self._policy == "skip":
@@ -238,7 +235,7 @@ class _Planner:
             return None
         if self._policy == "rename":
             return dataclasses.replace(placement, relative=self._free_name(placement.relative))
-        if self._policy == "overwrite" and not stat.S_ISDIR(existing.st_mode):
+        if self._policy == "overwrite" and existing.kind != "directory":
             return placement
         if self._policy == "fail":
             self.plan.conflicts.append(path)
@@ -252,12 +249,17 @@ class _Planner:
         for number in range(2, _MAX_COPIES):
             candidate = f"{folder}/{stem} ({number}){extension}" if folder else f"{stem} ({number}){extension}"
             taken = candidate in self._chosen or candidate in self._states
-            if not taken and self._lstat(candidate) is None:
+            if not taken and self._find(candidate) is None:
                 return candidate
         raise StorageError(f"There are too many copies of “{relative}” already.")
 
 
-def _pieces(path: str) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while piece := file.read(MIB):
+def _pieces(files: FilePrimitives, path: str) -> Iterator[bytes]:
+    file = files.open(path)
+    try:
+        at = 0
+        while piece := file.read(at, MIB):
             yield piece
+            at += len(piece)
+    finally:
+        file.close()

@@ -13,14 +13,18 @@ from kamaros_gui.base.errors import IntegrityError, KamarosError
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import VerifyProblem, VerifyReport
 from kamaros_gui.pipeline import RestoreFlow, RestoreItem, Workers
+from kamaros_gui.storage.primitives import FilePrimitives
 
 __all__ = ["verify"]
 
 
-async def verify(archive: str, config: JCFConfig, workers: Workers, control: RunControl) -> VerifyReport:
+async def verify(
+    files: FilePrimitives, archive: str, config: JCFConfig, workers: Workers, control: RunControl
+) -> VerifyReport:
     """Check an archive; damage is reported, not raised.
 
     Args:
+        files: where the archive is.
         archive: path of the archive.
         config: chunk size.
         workers: threads.
@@ -35,20 +39,23 @@ async def verify(archive: str, config: JCFConfig, workers: Workers, control: Run
     control.progress.phase = Phase.READING_ARCHIVE
     control.signal.throw_if_aborted()
     try:
-        container = await workers.io(Container.load, archive)
+        container = await workers.io(Container.load, files, archive)
     except IntegrityError as error:
         problem = VerifyProblem("structure", "", "", "", str(error))
         return VerifyReport(
             valid=False, checked=0, errors=(problem,), warnings=(), bytes_read=0, seconds=time.monotonic() - started
         )
     try:
-        return await _Verify(container, config, workers, control).run(started)
+        return await _Verify(files, container, config, workers, control).run(started)
     finally:
         container.close()
 
 
 class _Verify:
-    def __init__(self, container: Container, config: JCFConfig, workers: Workers, control: RunControl) -> None:
+    def __init__(
+        self, files: FilePrimitives, container: Container, config: JCFConfig, workers: Workers, control: RunControl
+    ) -> None:
+        self._files = files
         self._container = container
         self._config = config
         self._workers = workers
@@ -64,7 +71,9 @@ class _Verify:
         control.progress.files_total = len(items)
         control.progress.bytes_total = sum(item.entry.size for item in items)
         control.progress.phase = Phase.VERIFYING
-        flow = RestoreFlow(container.file, self._config, self._workers, control, self._on_outcome, container.tolerated)
+        flow = RestoreFlow(
+            self._files, container.file, self._config, self._workers, control, self._on_outcome, container.tolerated
+        )
         await flow.run(items)
         return VerifyReport(
             valid=not self._problems,
@@ -73,6 +82,7 @@ class _Verify:
             warnings=tuple(self._warnings),
             bytes_read=control.progress.bytes_done,
             seconds=time.monotonic() - started,
+            stages=control.stages.snapshot(),
         )
 
     def _plan(self) -> list[RestoreItem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import stat
+from typing import Final
 
 from kamaros_gui.archive.container import BLOB_PREFIX, CONTENT_PREFIX, Container, entry_name
 from kamaros_gui.archive.history import describe, find_version, states_at
@@ -14,9 +15,9 @@ from kamaros_gui.base.reports import Entry, EntryType, Listing, VersionInfo
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.zipfmt import ZipEntry
 
-__all__ = ["VersionView", "history_of", "list_version", "view_version"]
+__all__ = ["VersionView", "history_of", "list_version", "method_name", "view_version"]
 
-_METHODS = {0: "store", 8: "deflate", 93: "zstd"}
+_METHODS: Final = {0: "store", 8: "deflate", 93: "zstd"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class VersionView:
                     hint="The listing shows what it holds.",
                 )
         return {path: state for path, state in self.states.items() if matches_any(path, cleaned)}
+
+
+def method_name(method: int) -> str:
+    """Return what a ZIP compression method is called; its number where that has no name here."""
+    return _METHODS.get(method, str(method))
 
 
 def view_version(container: Container, name: str) -> VersionView:
@@ -142,7 +148,7 @@ def _entry(view: VersionView, path: str, state: FileState) -> Entry:
         sha256=state.hash,
         modified=state.mtime_ns,
         mode=state.mode,
-        method=_METHODS.get(held.method, str(held.method)) if held is not None else "",
+        method=method_name(held.method) if held is not None else "",
     )
 
 

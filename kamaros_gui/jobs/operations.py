@@ -36,13 +36,14 @@ class Engine:
                 into=request.into,
                 mirror=request.mirror,
                 excludes=request.excludes,
+                strict=request.strict,
                 control=control,
             )
         if isinstance(request, RestoreRequest):
-            return await manager.restore(
+            return await manager.restore_version(
+                request.version,
                 request.target,
-                request.paths,
-                version=request.version,
+                paths=request.paths,
                 on_conflict=request.on_conflict,
                 outside_links=request.outside_links,
                 control=control,

@@ -4,6 +4,9 @@ This layer is the only one that joins streams, codecs, ZIP records and files; th
 and what it means.
 """
 
+from kamaros_gui.pipeline.aborting import abortable
+from kamaros_gui.pipeline.content import ByteStream, Content, content_stream
+from kamaros_gui.pipeline.entry_reader import open_entry
 from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, pack_bytes
 from kamaros_gui.pipeline.restore import RestoreFlow
 from kamaros_gui.pipeline.save import SaveFlow
@@ -11,12 +14,17 @@ from kamaros_gui.pipeline.unpacking import RestoreItem, read_entry
 from kamaros_gui.pipeline.workers import Workers
 
 __all__ = [
+    "ByteStream",
+    "Content",
     "PackedEntry",
     "RestoreFlow",
     "RestoreItem",
     "SaveFlow",
     "SaveItem",
     "Workers",
+    "abortable",
+    "content_stream",
+    "open_entry",
     "pack_bytes",
     "read_entry",
 ]

@@ -7,20 +7,20 @@ together, and several batches are in work at once. Every function here runs in a
 from __future__ import annotations
 
 import dataclasses
-import os
 import stat
 from collections.abc import Callable
 
 from kamaros_gui.base.config import CodecName
 from kamaros_gui.base.errors import KamarosError
 from kamaros_gui.base.limits import SMALL_FILE_LIMIT
+from kamaros_gui.base.statistics import StageMeters
 from kamaros_gui.codecs import ContentDigest, encode_whole
-from kamaros_gui.storage.files import Buffer
+from kamaros_gui.pipeline.timing import LapTimer
+from kamaros_gui.storage.primitives import Buffer, FilePrimitives, FileStatus
 from kamaros_gui.storage.walk import WalkItem
-from kamaros_gui.storage.whole import read_link, read_whole
 from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size
 
-__all__ = ["PackedEntry", "SaveItem", "pack_batch", "pack_bytes"]
+__all__ = ["PackedEntry", "SaveItem", "pack_batch", "pack_bytes", "pack_content"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,19 +65,69 @@ class PackedEntry:
     inode: int = 0
     error: KamarosError | None = None
 
+    @classmethod
+    def of(cls, item: SaveItem, *, size: int, entry: ZipEntry | None = None, sha256: str = "") -> PackedEntry:
+        """Return an entry with the status *item* was found with."""
+        found = item.found
+        return cls(
+            item,
+            entry=entry,
+            sha256=sha256,
+            size=size,
+            mtime_ns=found.mtime_ns,
+            ctime_ns=found.ctime_ns,
+            mode=found.mode,
+            inode=found.inode,
+        )
+
+    def take_status(self, status: FileStatus) -> None:
+        """Take over the status of the file at the moment its content was read."""
+        self.mtime_ns, self.ctime_ns = status.mtime_ns, status.ctime_ns
+        self.mode = stat.S_IFREG | stat.S_IMODE(status.mode)
+        self.inode = status.inode
+
 
 def pack_batch(
-    batch: list[SaveItem], codec: CodecName, level: int, should_stop: Callable[[], bool]
+    files: FilePrimitives,
+    batch: list[SaveItem],
+    codec: CodecName,
+    level: int,
+    should_stop: Callable[[], bool],
+    stages: StageMeters,
+    lanes: int,
 ) -> list[PackedEntry]:
-    """Read, hash and compress every item of *batch*; ends early, with fewer results, when *should_stop* says so."""
+    """Read, hash and compress every item of *batch*; ends early, with fewer results, when *should_stop* says so.
+
+    Args:
+        files: where the items are.
+        batch: what is to be packed.
+        codec: how.
+        level: of the codec.
+        should_stop: asked before each item.
+        stages: told how long reading, hashing and encoding took.
+        lanes: batches that are packed side by side.
+    """
     packed = []
+    timer = LapTimer(stages, lanes)
     for item in batch:
         if should_stop():
             break
         try:
-            packed.append(_pack(item, codec, level))
+            packed.append(_pack(files, item, codec, level, timer))
         except KamarosError as error:
             packed.append(PackedEntry(item, error=error))
+    timer.report()
+    return packed
+
+
+def pack_content(
+    item: SaveItem, data: Buffer, codec: CodecName, level: int, stages: StageMeters, lanes: int
+) -> PackedEntry:
+    """Hash and compress *data*, the content of *item*; see :func:`pack_batch`."""
+    timer = LapTimer(stages, lanes)
+    packed = PackedEntry.of(item, size=len(data))
+    _encode(packed, data, codec, level, timer)
+    timer.report()
     return packed
 
 
@@ -106,25 +156,33 @@ def pack_bytes(
     return entry, [encode_local_header(entry, entry.header_size), *parts]
 
 
-def _pack(item: SaveItem, codec: CodecName, level: int) -> PackedEntry:
+def _pack(files: FilePrimitives, item: SaveItem, codec: CodecName, level: int, timer: LapTimer) -> PackedEntry:
     found = item.found
-    packed = PackedEntry(
-        item, mtime_ns=found.mtime_ns, ctime_ns=found.ctime_ns, mode=found.mode, inode=found.inode, size=found.size
-    )
+    packed = PackedEntry.of(item, size=found.size)
     data: bytes = b""
+    timer.skip()
     if found.kind == "file":
-        data, info = read_whole(found.source, SMALL_FILE_LIMIT)
-        _take_status(packed, info)
+        data, status = files.read_whole(found.source, SMALL_FILE_LIMIT)
+        packed.take_status(status)
     elif found.kind == "symlink":
-        data = read_link(found.source)
+        data = files.read_link(found.source)
         codec = "store"
+    timer.lap("read", len(data), len(data))
     packed.size = len(data)
+    _encode(packed, data, codec, level, timer)
+    return packed
+
+
+def _encode(packed: PackedEntry, data: Buffer, codec: CodecName, level: int, timer: LapTimer) -> None:
+    """Give *packed* its hash and, unless the archive has the content already, its entry."""
+    item = packed.item
     digest = ContentDigest()
     digest.update(data)
-    if found.kind != "directory":
+    if item.found.kind != "directory":
         packed.sha256 = digest.sha256
-        if packed.sha256 == item.known_hash:
-            return packed
+    timer.lap("hash", len(data), len(data))
+    if packed.sha256 and packed.sha256 == item.known_hash:
+        return
     method, parts = encode_whole(data, codec, level)
     packed.entry = ZipEntry(
         name=item.entry_name,
@@ -138,10 +196,4 @@ def _pack(item: SaveItem, codec: CodecName, level: int) -> PackedEntry:
         mtime=packed.mtime_ns // 1_000_000_000,
     )
     packed.parts = [encode_local_header(packed.entry, packed.entry.header_size), *parts]
-    return packed
-
-
-def _take_status(packed: PackedEntry, info: os.stat_result) -> None:
-    packed.mtime_ns, packed.ctime_ns = info.st_mtime_ns, info.st_ctime_ns
-    packed.mode = stat.S_IFREG | stat.S_IMODE(info.st_mode)
-    packed.inode = info.st_ino
+    timer.lap("encode", len(data), packed.entry.compressed_size)

@@ -12,23 +12,24 @@ An entry that fails its check leaves no file. An abort stops between two chunks 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Container, Sequence
 
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.errors import DiskFullError, IntegrityError, KamarosError
-from kamaros_gui.base.limits import DEFLATE_BLOCK_SIZE, SMALL_FILE_LIMIT, STAGE_QUEUE, TEE_BOUND
-from kamaros_gui.codecs import ContentDigest, open_decoder
+from kamaros_gui.base.errors import DiskFullError, KamarosError
+from kamaros_gui.base.limits import SMALL_FILE_LIMIT, STAGE_QUEUE, TEE_BOUND
+from kamaros_gui.codecs import ContentDigest
 from kamaros_gui.pipeline.aborting import settle
 from kamaros_gui.pipeline.batching import batches
-from kamaros_gui.pipeline.stages import DecodingSource, digest_sink
-from kamaros_gui.pipeline.unpacking import RestoreItem, check_content, data_offset, unpack_batch
+from kamaros_gui.pipeline.entry_reader import EntryReader
+from kamaros_gui.pipeline.stages import digest_sink
+from kamaros_gui.pipeline.timing import metered
+from kamaros_gui.pipeline.unpacking import RestoreItem, check_content, unpack_batch
 from kamaros_gui.pipeline.workers import Workers
-from kamaros_gui.storage.files import Buffer, RandomAccessFile
-from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import BatchingSink, RangeSource, slab_size
-from kamaros_gui.storage.whole import FileWriter
+from kamaros_gui.storage.primitives import Buffer, FilePrimitives, NewFile, ReadAccess
+from kamaros_gui.storage.sources import BatchingSink
 from kamaros_gui.streams import ByteLengthQueuingStrategy, ReadableStream, WritableStream, pipe_all
 
 __all__ = ["RestoreFlow"]
@@ -40,6 +41,7 @@ class RestoreFlow:
     """One run of entries out of an archive.
 
     Args:
+        files: where new files are made.
         archive: open for reading.
         config: chunk size, workers.
         workers: threads.
@@ -50,21 +52,22 @@ class RestoreFlow:
 
     def __init__(
         self,
-        archive: RandomAccessFile,
+        files: FilePrimitives,
+        archive: ReadAccess,
         config: JCFConfig,
         workers: Workers,
         control: RunControl,
         on_outcome: Callable[[RestoreItem, KamarosError | None], None],
         tolerated: Container[str] = (),
     ) -> None:
+        self._files = files
         self._archive = archive
         self._config = config
         self._workers = workers
         self._control = control
         self._on_outcome = on_outcome
         self._tolerated = tolerated
-        self._input_chunk = max(config.chunk_size, DEFLATE_BLOCK_SIZE)
-        self._slabs = SlabPool(slab_size(self._input_chunk))
+        self._reader = EntryReader(archive, config.chunk_size, workers, control, tolerated)
 
     async def run(self, items: Sequence[RestoreItem]) -> None:
         """Check and write *items*: the small ones in batches side by side, then the large ones.
@@ -89,7 +92,18 @@ class RestoreFlow:
         try:
             for batch in batches(items, lambda item: item.entry.size):
                 await control.checkpoint()
-                in_work.append(self._workers.compute(unpack_batch, self._archive, batch, self._tolerated, should_stop))
+                in_work.append(
+                    self._workers.compute(
+                        unpack_batch,
+                        self._files,
+                        self._archive,
+                        batch,
+                        self._tolerated,
+                        should_stop,
+                        control.stages,
+                        self._workers.count,
+                    )
+                )
                 if len(in_work) > self._workers.count + 1:
                     self._report(await in_work.popleft())
             while in_work:
@@ -130,7 +144,7 @@ class RestoreFlow:
         if not item.destination:
             await self._flow(item, None)
             return
-        writer = await self._workers.io(FileWriter, item.destination)
+        writer = await self._workers.io(self._files.create, item.destination)
         try:
             await self._flow(item, writer)
             await self._workers.io(writer.finish, item.mode, item.mtime_ns)
@@ -138,57 +152,31 @@ class RestoreFlow:
             await self._workers.io(writer.discard)
             raise
 
-    async def _flow(self, item: RestoreItem, writer: FileWriter | None) -> None:
-        config, control, workers, entry = self._config, self._control, self._workers, item.entry
-        decoder = open_decoder(entry.method)
-        offset = await workers.io(data_offset, self._archive, entry, self._tolerated)
-        compressed: ReadableStream[memoryview] = ReadableStream(
-            RangeSource(
-                self._archive,
-                offset,
-                entry.compressed_size,
-                chunk_size=self._input_chunk,
-                submit=workers.io,
-                slabs=self._slabs,
-                checkpoint=control.checkpoint,
-            ),
-            ByteLengthQueuingStrategy(STAGE_QUEUE),
-        )
-        seen = 0
-
-        def on_chunk(size: int) -> None:
-            nonlocal seen
-            seen += size
-            if seen > entry.size:
-                raise IntegrityError(f"{item.path} is damaged: more bytes come out than its {entry.size}.")
-            control.progress.add_chunk(size)
-            workers.note_moved(size)
-
-        content: ReadableStream[memoryview] = ReadableStream(
-            DecodingSource(
-                compressed,
-                decoder,
-                workers=workers,
-                chunk_size=config.chunk_size,
-                on_chunk=on_chunk,
-            ),
-            ByteLengthQueuingStrategy(STAGE_QUEUE),
+    async def _flow(self, item: RestoreItem, writer: NewFile | None) -> None:
+        control, workers, stages = self._control, self._workers, self._control.stages
+        source = await self._reader.source(item.entry, item.path)
+        content: ReadableStream[memoryview] = ReadableStream(source, ByteLengthQueuingStrategy(STAGE_QUEUE))
+        stages["decode"].follow(
+            lambda: dataclasses.replace(content.statistics(), bytes_in=source.bytes_in, chunks_in=source.chunks_in)
         )
         digest = ContentDigest()
-        sinks = [digest_sink(digest, workers)]
+        sinks = {"hash": digest_sink(digest, metered(workers.compute, stages["hash"]))}
         branches = [content]
         if writer is not None:
-            sinks.append(BatchingSink(self._counting(writer), submit=workers.io))
-            branches = list(content.tee(max(TEE_BOUND, 2 * config.chunk_size)))
-        await pipe_all(
-            *(
-                branch.pipe_to(WritableStream(sink, ByteLengthQueuingStrategy(STAGE_QUEUE)), signal=control.signal)
-                for branch, sink in zip(branches, sinks, strict=True)
-            )
-        )
-        check_content(entry, item.path, item.sha256, digest)
+            sinks["write"] = BatchingSink(self._counting(writer), submit=metered(workers.io, stages["write"]))
+            branches = list(content.tee(max(TEE_BOUND, 2 * self._config.chunk_size)))
+        flows = []
+        for branch, (name, sink) in zip(branches, sinks.items(), strict=True):
+            stream: WritableStream[memoryview] = WritableStream(sink, ByteLengthQueuingStrategy(STAGE_QUEUE))
+            stages[name].follow(stream.statistics)
+            flows.append(branch.pipe_to(stream, signal=control.signal))
+        try:
+            await pipe_all(*flows)
+        finally:
+            stages.settle()
+        check_content(item.entry, item.path, item.sha256, digest)
 
-    def _counting(self, writer: FileWriter) -> Callable[[list[Buffer]], None]:
+    def _counting(self, writer: NewFile) -> Callable[[list[Buffer]], None]:
         progress = self._control.progress
         before = progress.bytes_written
 

@@ -1,10 +1,8 @@
-"""Save: files flow into the end of an archive.
+"""Save: files and streams flow into the end of an archive.
 
-::
-
-    large file ─▶ source ─▶ tee ─┬▶ SHA-256, CRC-32
-                                 └▶ encode in blocks ─▶ append region
-    small files ─▶ batches, each packed whole in a worker ─▶ append region
+Small files travel in batches, each packed whole in a worker; large ones and streams flow through an
+:class:`~kamaros_gui.pipeline.entry_writer.EntryWriter`. The bytes of an entry depend on its content alone: not on where
+it came from, and not on how it was cut into chunks.
 
 Whatever goes wrong with one file leaves the region as it was before that file. An abort stops between two chunks; the
 caller then drops the whole region.
@@ -21,29 +19,22 @@ import msgspec
 
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.errors import DiskFullError, IntegrityError, KamarosError
-from kamaros_gui.base.limits import SMALL_FILE_LIMIT, STAGE_QUEUE, TEE_BOUND
+from kamaros_gui.base.errors import DiskFullError, KamarosError
+from kamaros_gui.base.limits import SMALL_FILE_LIMIT
 from kamaros_gui.base.texts import display_path
-from kamaros_gui.codecs import ContentDigest, make_encoder
 from kamaros_gui.pipeline.aborting import abortable
 from kamaros_gui.pipeline.batching import batches
-from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, pack_batch
-from kamaros_gui.pipeline.stages import BlockTransformer, digest_sink
+from kamaros_gui.pipeline.entry_writer import EntryWriter
+from kamaros_gui.pipeline.intake import Intake
+from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, pack_batch, pack_content
+from kamaros_gui.pipeline.timing import metered
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.append import AppendRegion
-from kamaros_gui.storage.failures import disk_full
-from kamaros_gui.storage.files import RandomAccessFile
+from kamaros_gui.storage.primitives import Buffer, FilePrimitives, RandomAccess, disk_full
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import BatchingSink, RangeSource, slab_size
+from kamaros_gui.storage.sources import RangeSource, slab_size
 from kamaros_gui.storage.whole import changed
-from kamaros_gui.streams import (
-    ByteLengthQueuingStrategy,
-    ParallelTransformStream,
-    ReadableStream,
-    WritableStream,
-    pipe_all,
-)
-from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size
+from kamaros_gui.streams import ByteLengthQueuingStrategy, ReadableStream
 
 __all__ = ["SaveFlow"]
 
@@ -51,32 +42,40 @@ OnPacked = Callable[[PackedEntry], None]
 
 
 class SaveFlow:
-    """One run of files into an append region.
+    """One run of content into an append region.
 
     Args:
+        files: where files are read.
         region: where entries go.
         config: chunk size, codec, level, workers.
         workers: threads.
-        control: abort, pause, progress, issues.
+        control: abort, pause, progress, statistics, issues.
         on_packed: called on the engine thread for each entry that was written, with its final offset, and for each
             one whose content turned out to be as known.
     """
 
     def __init__(
-        self, region: AppendRegion, config: JCFConfig, workers: Workers, control: RunControl, on_packed: OnPacked
+        self,
+        files: FilePrimitives,
+        region: AppendRegion,
+        config: JCFConfig,
+        workers: Workers,
+        control: RunControl,
+        on_packed: OnPacked,
     ) -> None:
+        self._files = files
         self._region = region
         self._config = config
         self._workers = workers
         self._control = control
         self._on_packed = on_packed
         self._slabs = SlabPool(slab_size(config.chunk_size))
-        self._blocks: SlabPool | None = None
-        self._transformer: BlockTransformer | None = None
-        self._encoded = (0, 0)
+        self._writer = EntryWriter(region, config, workers, control)
 
     async def run(self, items: Sequence[SaveItem]) -> None:
-        """Save *items*: the small ones in batches side by side, then the large ones one after the other.
+        """Save files: the small ones in batches side by side, then the large ones one after the other.
+
+        A file that can't be read, or that changes meanwhile, becomes an issue of the control; the others go on.
 
         Raises:
             AbortError: the control's signal was aborted (or whatever its reason is).
@@ -90,6 +89,50 @@ class SaveFlow:
                     await self._run_large(item)
         except DiskFullError as error:
             raise self._with_remaining(error) from error
+
+    async def add(self, item: SaveItem, content: ReadableStream[Buffer], size: int | None = None) -> None:
+        """Save the content of a stream.
+
+        Backpressure reaches *content*: while the archive is written more slowly, at most about 2 MiB beside its own
+        queue are read. It is locked by this, and cancelled when this fails.
+
+        Args:
+            item: what it is to be called; its ``found.size`` only matters for the progress.
+            content: buffers of any length.
+            size: bytes that must come, ``None`` for any number.
+
+        Raises:
+            AbortError: the control's signal was aborted (or whatever its reason is); the region is as it was.
+            DiskFullError, StorageError: the archive can't be written; the region is as it was.
+            SourceChangedError: more or fewer than *size* bytes came; the region is as it was.
+            TypeError: a chunk is no buffer, or *content* is locked.
+            Exception: what *content* failed with; the region is as it was.
+        """
+        start = self._region.position
+        self._control.progress.begin_file(item.path, item.found.size, self._config.chunk_size)
+        intake = Intake(
+            content, item.path, size, chunk_size=self._config.chunk_size, control=self._control, on_chunk=self._on_chunk
+        )
+        try:
+            whole = await intake.gather(SMALL_FILE_LIMIT)
+            if whole is not None:
+                await self._add_whole(item, whole)
+                return
+            written = await self._writer.write(
+                item.entry_name,
+                ReadableStream(intake, ByteLengthQueuingStrategy(self._config.chunk_size)),
+                mode=item.found.mode,
+                mtime=item.found.mtime_ns // 1_000_000_000,
+            )
+            await self._settle_large(
+                PackedEntry.of(item, size=written.entry.size, entry=written.entry, sha256=written.sha256), start
+            )
+        except BaseException as error:
+            await intake.cancel(error)
+            await self._workers.io(self._region.rewind, start)
+            if isinstance(error, DiskFullError):
+                raise self._with_remaining(error) from error
+            raise
 
     # -------------------------------------------------------------------------------------------- small files
 
@@ -105,7 +148,16 @@ class SaveFlow:
             for batch in batches(items, lambda item: item.found.size):
                 await control.checkpoint()
                 in_work.append(
-                    self._workers.compute(pack_batch, batch, config.codec, config.effective_level, should_stop)
+                    self._workers.compute(
+                        pack_batch,
+                        self._files,
+                        batch,
+                        config.codec,
+                        config.effective_level,
+                        should_stop,
+                        control.stages,
+                        self._workers.count,
+                    )
                 )
                 if len(in_work) > self._workers.count + 1:
                     await self._deliver(await abortable(in_work.popleft(), control.signal))
@@ -121,7 +173,10 @@ class SaveFlow:
         offset = self._region.position
         parts = [part for each in packed for part in each.parts]
         if parts:
-            progress.bytes_written += await self._workers.io(self._region.append, parts)
+            writing = self._control.stages["write"]
+            size = await metered(self._workers.io, writing)(self._region.append, parts)
+            writing.worked(0, bytes_in=size, bytes_out=size, chunks=len(parts))
+            progress.bytes_written += size
         for each in packed:
             progress.current_file = each.item.path
             progress.chunk_index = progress.chunk_count = 1
@@ -131,10 +186,28 @@ class SaveFlow:
                 self._control.add_issue(each.item.found.source, str(each.error))
                 continue
             if each.entry is not None:
-                self._encoded = (self._encoded[0] + each.size, self._encoded[1] + each.entry.compressed_size)
+                self._writer.count(each.size, each.entry.compressed_size)
                 each.entry = msgspec.structs.replace(each.entry, header_offset=offset)
                 offset += each.entry.header_size + each.entry.compressed_size
             self._on_packed(each)
+
+    async def _add_whole(self, item: SaveItem, data: Buffer) -> None:
+        config = self._config
+        packed = await abortable(
+            self._workers.compute(
+                pack_content,
+                item,
+                data,
+                config.codec,
+                config.effective_level,
+                self._control.stages,
+                self._workers.count,
+            ),
+            self._control.signal,
+        )
+        bytes_done = self._control.progress.bytes_done  # its chunks were counted on their way in
+        await self._deliver([packed])
+        self._control.progress.bytes_done = bytes_done
 
     # -------------------------------------------------------------------------------------------- large files
 
@@ -144,18 +217,7 @@ class SaveFlow:
         start = self._region.position
         counted = progress.bytes_done
         try:
-            file = await self._workers.io(RandomAccessFile, item.found.source)
-            try:
-                info = await self._workers.io(file.status)
-                if not stat.S_ISREG(info.st_mode):
-                    raise changed(item.found.source)
-                progress.begin_file(item.path, info.st_size, self._config.chunk_size)
-                packed = await self._stream(item, file, info.st_size)
-                after = await self._workers.io(file.status)
-            finally:
-                await self._workers.io(file.close)
-            if (after.st_size, after.st_mtime_ns) != (packed.size, info.st_mtime_ns):
-                raise changed(item.found.source)
+            packed = await self._read_large(item)
         except KamarosError as error:
             await self._workers.io(self._region.rewind, start)
             if control.signal.aborted or not _concerns(error, item.found.source):
@@ -164,107 +226,65 @@ class SaveFlow:
             progress.bytes_done = counted + item.found.size
             progress.files_done += 1
             return
-        packed.mtime_ns, packed.ctime_ns, packed.inode = after.st_mtime_ns, after.st_ctime_ns, after.st_ino
-        packed.mode = stat.S_IFREG | stat.S_IMODE(after.st_mode)
-        progress.files_done += 1
-        if packed.sha256 == item.known_hash:
-            self._region.rewind(start)
+        await self._settle_large(packed, start)
+
+    async def _read_large(self, item: SaveItem) -> PackedEntry:
+        """Let one file flow into the region; return its entry, header unwritten, with the status of what was read."""
+        workers, source = self._workers, item.found.source
+        file: RandomAccess = await workers.io(self._files.open, source)
+        try:
+            before = await workers.io(file.status)
+            if before.kind != "file":
+                raise changed(source)
+            self._control.progress.begin_file(item.path, before.size, self._config.chunk_size)
+            content: ReadableStream[Buffer] = ReadableStream(
+                RangeSource(
+                    file,
+                    0,
+                    before.size,
+                    chunk_size=self._config.chunk_size,
+                    submit=metered(workers.io, self._control.stages["read"]),
+                    slabs=self._slabs,
+                    checkpoint=self._control.checkpoint,
+                    on_chunk=self._on_chunk,
+                ),
+                ByteLengthQueuingStrategy(self._config.chunk_size),
+            )
+            written = await self._writer.write(
+                item.entry_name, content, mode=item.found.mode, mtime=item.found.mtime_ns // 1_000_000_000
+            )
+            after = await workers.io(file.status)
+        finally:
+            await workers.io(file.close)
+        if (after.size, after.mtime_ns) != (written.entry.size, before.mtime_ns):
+            raise changed(source)
+        packed = PackedEntry.of(item, size=written.entry.size, entry=written.entry, sha256=written.sha256)
+        packed.take_status(after)
+        return packed
+
+    async def _settle_large(self, packed: PackedEntry, start: int) -> None:
+        """Give the content that begins at *start* its header, or drop it where the archive has it already."""
+        self._control.progress.files_done += 1
+        if packed.sha256 == packed.item.known_hash:
+            await self._workers.io(self._region.rewind, start)
             packed.entry = None
-        else:
-            await self._workers.io(self._write_header, packed, start)
+        elif packed.entry is not None:
+            mode = stat.S_IFREG | stat.S_IMODE(packed.mode)
+            packed.entry = await self._writer.seal(packed.entry, mode=mode, mtime=packed.mtime_ns // 1_000_000_000)
         self._on_packed(packed)
-
-    async def _stream(self, item: SaveItem, file: RandomAccessFile, size: int) -> PackedEntry:
-        """Let one file flow through tee, digest and encoder into the region; return its entry, header unwritten."""
-        config, control, workers, region = self._config, self._control, self._workers, self._region
-        header_size = local_header_size(item.entry_name)
-        offset = region.position
-        await workers.io(region.append, [bytes(header_size)])
-        data_offset = region.position
-        source = RangeSource(
-            file,
-            0,
-            size,
-            chunk_size=config.chunk_size,
-            submit=workers.io,
-            slabs=self._slabs,
-            checkpoint=control.checkpoint,
-            on_chunk=self._on_chunk,
-        )
-        digest = ContentDigest()
-        encoder = make_encoder(config.codec, config.effective_level, workers.count)
-        written_before = control.progress.bytes_written
-
-        def deliver(parts: list[bytes | bytearray | memoryview]) -> None:
-            region.append(parts)
-            control.progress.bytes_written = written_before + region.position - data_offset
-
-        bound = max(TEE_BOUND, 2 * config.chunk_size)
-        content: ReadableStream[memoryview] = ReadableStream(source, ByteLengthQueuingStrategy(config.chunk_size))
-        to_digest, to_encoder = content.tee(bound)
-        self._transformer = transformer = BlockTransformer(encoder, self._blocks_of(encoder.block_size))
-        in_flight = encoder.max_parallel or workers.count + 1
-        encoded = ParallelTransformStream(
-            transformer,
-            workers.compute,
-            in_flight,
-            ByteLengthQueuingStrategy((in_flight + 1) * max(encoder.block_size, config.chunk_size)),
-            ByteLengthQueuingStrategy(STAGE_QUEUE),
-        )
-        await pipe_all(
-            to_digest.pipe_to(
-                WritableStream(digest_sink(digest, workers), ByteLengthQueuingStrategy(STAGE_QUEUE)),
-                signal=control.signal,
-            ),
-            to_encoder.pipe_to(encoded.writable, signal=control.signal),
-            encoded.readable.pipe_to(
-                WritableStream(BatchingSink(deliver, submit=workers.io), ByteLengthQueuingStrategy(STAGE_QUEUE)),
-                signal=control.signal,
-            ),
-        )
-        self._transformer = None
-        self._encoded = (self._encoded[0] + transformer.taken_in, self._encoded[1] + transformer.put_out)
-        entry = ZipEntry(
-            name=item.entry_name,
-            method=encoder.method,
-            crc32=digest.crc32,
-            compressed_size=region.position - data_offset,
-            size=digest.size,
-            header_offset=offset,
-            header_size=header_size,
-            mode=item.found.mode,
-            mtime=item.found.mtime_ns // 1_000_000_000,
-        )
-        if entry.method == 0 and entry.compressed_size != digest.size:
-            raise IntegrityError(f"{item.path}: {digest.size} bytes were hashed, {entry.compressed_size} written.")
-        return PackedEntry(item, entry=entry, sha256=digest.sha256, size=digest.size)
-
-    def _blocks_of(self, size: int) -> SlabPool:
-        if self._blocks is None or self._blocks.size != size:
-            self._blocks = SlabPool(size)
-        return self._blocks
 
     def _on_chunk(self, size: int) -> None:
         self._control.progress.add_chunk(size)
         self._workers.note_moved(size)
 
-    def _write_header(self, packed: PackedEntry, offset: int) -> None:
-        if packed.entry is not None:
-            packed.entry = msgspec.structs.replace(
-                packed.entry, mode=packed.mode, mtime=packed.mtime_ns // 1_000_000_000
-            )
-            self._region.patch(offset, encode_local_header(packed.entry, packed.entry.header_size))
-
     def _with_remaining(self, error: DiskFullError) -> DiskFullError:
         """Return *error* with what the whole save would still need, judged by the ratio so far."""
         total = self._control.progress.bytes_total or 0
-        taken_in, put_out = self._encoded
-        if self._transformer is not None:
-            taken_in, put_out = taken_in + self._transformer.taken_in, put_out + self._transformer.put_out
-        ratio = min(1.0, put_out / taken_in) if taken_in else 1.0
+        ratio = self._writer.ratio
         # What lies in the file still occupies the volume, although the region may have stepped back from it.
         occupied = self._region.file.size() - self._region.start
-        return disk_full(error.path, max(int(total * ratio) - occupied, error.missing or 0))
+        wanted = max(int(total * (1.0 if ratio is None else ratio)) - occupied, error.missing or 0)
+        return disk_full(error.path, error.volume, wanted, self._files.free_space(error.path))
 
 
 def _concerns(error: KamarosError, source: str) -> bool:

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from kamaros_gui.base.limits import KIB
 from kamaros_gui.codecs import Buffer, ContentDigest, Decoder, EncodeJob, Encoder
-from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import BatchingSink
+from kamaros_gui.storage.sources import BatchingSink, Submit
 from kamaros_gui.streams import ReadableController, ReadableStream
 
 __all__ = ["BlockTransformer", "DecodingSource", "digest_sink"]
@@ -28,6 +27,8 @@ class BlockTransformer:
         blocks: where blocks are gathered; its buffers have the encoder's block size.
 
     Attributes:
+        block_size: bytes per block.
+        received: content bytes taken so far, exactly.
         taken_in, put_out: content bytes of the blocks that are encoded, and what they became. Jobs on several threads
             add to them without a lock: good for an estimate, not for a count.
     """
@@ -37,6 +38,8 @@ class BlockTransformer:
         self._blocks = blocks
         self._block: memoryview | None = None
         self._gathered = 0
+        self.block_size = encoder.block_size
+        self.received = 0
         self.taken_in = 0
         self.put_out = 0
 
@@ -44,7 +47,8 @@ class BlockTransformer:
         """Take *chunk*; return the jobs of the blocks it completes."""
         jobs: list[EncodeJob] = []
         rest = memoryview(chunk)
-        block_size = self._encoder.block_size
+        block_size = self.block_size
+        self.received += len(rest)
         while rest:
             if self._block is None:
                 self._block = self._blocks.borrow()
@@ -96,9 +100,13 @@ class DecodingSource:
     Args:
         compressed: stream of the entry's data; locked by this source.
         decoder: for the entry's method.
-        workers: run the decoding.
+        submit: runs the decoding in a thread.
         chunk_size: bytes per chunk handed on.
         on_chunk: called with the size of each chunk, for progress.
+
+    Attributes:
+        finished: whether all of the content was handed on.
+        bytes_in, chunks_in: compressed bytes taken so far, and the pieces they came in.
     """
 
     def __init__(
@@ -106,13 +114,16 @@ class DecodingSource:
         compressed: ReadableStream[memoryview],
         decoder: Decoder,
         *,
-        workers: Workers,
+        submit: Submit,
         chunk_size: int,
         on_chunk: Callable[[int], None] | None = None,
     ) -> None:
         self._reader = compressed.get_reader()
         self._decoder = decoder
-        self._workers = workers
+        self._submit = submit
+        self.finished = False
+        self.bytes_in = 0
+        self.chunks_in = 0
         self._step = max(_DECODE_STEP // chunk_size, 1) * chunk_size
         self._chunk_size = chunk_size
         self._on_chunk = on_chunk
@@ -142,10 +153,13 @@ class DecodingSource:
                     return
                 if result.value is None:
                     self._decoder.finish()
+                    self.finished = True
                     controller.close()
                     return
                 data = result.value
-            piece = await self._workers.compute(self._decoder.decompress, data, self._step)
+                self.bytes_in += len(data)
+                self.chunks_in += 1
+            piece = await self._submit(self._decoder.decompress, data, self._step)
             if self._cancelled:
                 return
             if piece:
@@ -168,11 +182,11 @@ class DecodingSource:
                 await self._pulling
 
 
-def digest_sink(digest: ContentDigest, workers: Workers) -> BatchingSink:
+def digest_sink(digest: ContentDigest, submit: Submit) -> BatchingSink:
     """Return an underlying sink that adds every chunk to *digest*, in batches, in a worker."""
 
     def deliver(parts: list[Buffer]) -> None:
         for part in parts:
             digest.update(part)
 
-    return BatchingSink(deliver, submit=workers.compute)
+    return BatchingSink(deliver, submit=submit)

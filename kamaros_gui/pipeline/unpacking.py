@@ -8,9 +8,10 @@ from typing import Final
 
 from kamaros_gui.base.errors import IntegrityError, KamarosError
 from kamaros_gui.base.limits import MIB
+from kamaros_gui.base.statistics import StageMeters
 from kamaros_gui.codecs import ContentDigest, decode, open_decoder
-from kamaros_gui.storage.files import RandomAccessFile
-from kamaros_gui.storage.whole import FileWriter
+from kamaros_gui.pipeline.timing import LapTimer
+from kamaros_gui.storage.primitives import FilePrimitives, ReadAccess
 from kamaros_gui.zipfmt import ZipEntry, check_local_header, parse_local_header
 
 __all__ = ["RestoreItem", "check_content", "data_offset", "read_entry", "unpack_batch"]
@@ -43,26 +44,44 @@ class RestoreItem:
 
 
 def unpack_batch(
-    archive: RandomAccessFile, batch: list[RestoreItem], tolerated: Container[str], should_stop: Callable[[], bool]
+    files: FilePrimitives,
+    archive: ReadAccess,
+    batch: list[RestoreItem],
+    tolerated: Container[str],
+    should_stop: Callable[[], bool],
+    stages: StageMeters,
+    lanes: int,
 ) -> list[tuple[RestoreItem, KamarosError | None]]:
     """Check and write every item; ends early, with fewer outcomes, when *should_stop* says so.
 
     A full or broken target volume is an outcome of the item like damage is; the caller tells them apart by type.
+
+    Args:
+        files: where new files are made.
+        archive: open for reading.
+        batch: what is to be unpacked.
+        tolerated: names a local header may have beside its entry's own.
+        should_stop: asked before each item.
+        stages: told how long reading, decoding, hashing and writing took.
+        lanes: batches that are unpacked side by side.
     """
     outcomes: list[tuple[RestoreItem, KamarosError | None]] = []
+    timer = LapTimer(stages, lanes)
     for item in batch:
         if should_stop():
             break
         try:
-            _unpack(archive, item, tolerated)
+            timer.skip()
+            _unpack(files, archive, item, tolerated, timer)
         except KamarosError as error:
             outcomes.append((item, error))
         else:
             outcomes.append((item, None))
+    timer.report()
     return outcomes
 
 
-def data_offset(archive: RandomAccessFile, entry: ZipEntry, tolerated: Container[str]) -> int:
+def data_offset(archive: ReadAccess, entry: ZipEntry, tolerated: Container[str]) -> int:
     """Return where the data of *entry* begins, after checking its local header against the directory.
 
     Args:
@@ -77,7 +96,7 @@ def data_offset(archive: RandomAccessFile, entry: ZipEntry, tolerated: Container
     return entry.header_offset + header_size
 
 
-def read_entry(archive: RandomAccessFile, entry: ZipEntry, limit: int, tolerated: Container[str] = ()) -> bytes:
+def read_entry(archive: ReadAccess, entry: ZipEntry, limit: int, tolerated: Container[str] = ()) -> bytes:
     """Return the checked content of *entry*, held whole.
 
     Raises:
@@ -105,27 +124,35 @@ def check_content(entry: ZipEntry, path: str, sha256: str, digest: ContentDigest
         raise IntegrityError(f"{path} is damaged: its SHA-256 is {digest.sha256[:16]}…, saved was {sha256[:16]}….")
 
 
-def _unpack(archive: RandomAccessFile, item: RestoreItem, tolerated: Container[str]) -> None:
+def _unpack(
+    files: FilePrimitives, archive: ReadAccess, item: RestoreItem, tolerated: Container[str], timer: LapTimer
+) -> None:
     digest = ContentDigest()
-    pieces = _content(archive, item.entry, tolerated, digest)
+    pieces = _content(archive, item.entry, tolerated, digest, timer)
     if not item.destination:
         for _ in pieces:
             pass
         check_content(item.entry, item.path, item.sha256, digest)
         return
-    writer = FileWriter(item.destination)
+    writer = files.create(item.destination)
     try:
         for piece in pieces:
             writer.append([piece])
+            timer.lap("write", len(piece), len(piece))
         check_content(item.entry, item.path, item.sha256, digest)
         writer.finish(item.mode, item.mtime_ns)
+        timer.lap("write", 0, 0)
     except BaseException:
         writer.discard()
         raise
 
 
 def _content(
-    archive: RandomAccessFile, entry: ZipEntry, tolerated: Container[str], digest: ContentDigest
+    archive: ReadAccess,
+    entry: ZipEntry,
+    tolerated: Container[str],
+    digest: ContentDigest,
+    timer: LapTimer | None = None,
 ) -> Iterator[bytes]:
     """Yield the content of a small entry and add it to *digest*; stops as soon as it exceeds the size it claims."""
     block, header_size = _read_local(archive, entry, tolerated, entry.compressed_size)
@@ -133,17 +160,22 @@ def _content(
     if len(block) < end:
         block = archive.read_exactly(entry.header_offset, end)
     decoder = open_decoder(entry.method)
+    if timer is not None:
+        timer.lap("read", end, end)
+        timer.took("decode", entry.compressed_size)
     for piece in decode(decoder, memoryview(block)[header_size:end], 1 * MIB):
+        if timer is not None:
+            timer.lap("decode", 0, len(piece))
         digest.update(piece)
+        if timer is not None:
+            timer.lap("hash", len(piece), len(piece))
         if digest.size > entry.size:
             raise IntegrityError(f"{entry.name} is damaged: more bytes come out than its {entry.size}.")
         yield piece
     decoder.finish()
 
 
-def _read_local(
-    archive: RandomAccessFile, entry: ZipEntry, tolerated: Container[str], behind: int
-) -> tuple[bytes, int]:
+def _read_local(archive: ReadAccess, entry: ZipEntry, tolerated: Container[str], behind: int) -> tuple[bytes, int]:
     """Return bytes from the local header of *entry* on, *behind* more than it has, and its checked length."""
     block = archive.read(entry.header_offset, _HEADER_GUESS + behind)
     try:

@@ -129,7 +129,7 @@ async def play(place: Path, rounds: list[tuple[list[tuple[str, str, object]], st
         assert verified.warnings == ()
         for number, (version, saved) in enumerate(history):
             out = place / f"out-{number}"
-            restored = await manager.restore(out, version=version)
+            restored = await manager.restore_version(version, out)
             assert restored.failed == 0
             assert differences(saved, out / "tree") == []
             shutil.rmtree(out)

@@ -10,6 +10,7 @@ from kamaros_gui.archive.restoring import RestoreOptions, _Restore
 from kamaros_gui.archive.views import view_version
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.pipeline import Workers
+from kamaros_gui.storage.local import LocalAdapter
 from tests.helpers.trees import differences, noise, scan, write
 
 
@@ -24,14 +25,14 @@ async def test_restore_that_began_before_a_save_gets_what_it_began_with(tmp_path
         manager = JCFManager(archive, config, workers)
         await manager.save([tree], mirror=True)
         before = scan(tree)
-        container = await workers.io(Container.load, str(archive))
+        container = await workers.io(Container.load, LocalAdapter(), str(archive))
         view = view_version(container, "HEAD")
         for number in range(20):
             write(tree / f"file {number}", noise(3001, number))
         write(tree / "large", noise(1_500_001))
         await manager.save([tree], mirror=True)
         options = RestoreOptions(target=str(tmp_path / "out"))
-        report = await _Restore(view, view.select(()), options, config, workers, RunControl()).run()
+        report = await _Restore(LocalAdapter(), view, view.select(()), options, config, workers, RunControl()).run()
         container.close()
     finally:
         workers.close()

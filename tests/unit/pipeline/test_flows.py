@@ -24,6 +24,7 @@ from kamaros_gui.pipeline.batching import batches
 from kamaros_gui.pipeline.packing import pack_bytes
 from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.files import RandomAccessFile
+from kamaros_gui.storage.local import LocalAdapter
 from kamaros_gui.storage.walk import WalkItem, walk_tree
 from kamaros_gui.zipfmt import ZipEntry, encode_local_header
 from tests.helpers.streams import no_task_left
@@ -66,18 +67,22 @@ class Bench:
         for name, content in contents.items():
             (self.source / name).write_bytes(content)
         items: list[WalkItem] = []
-        walk_tree([f"{self.source}/."], on_item=items.append, on_problem=pytest.fail)
+        walk_tree(LocalAdapter(), [f"{self.source}/."], on_item=items.append, on_problem=pytest.fail)
         return [SaveItem(each, each.relative, each.relative) for each in items]
 
     async def save(self, items: list[SaveItem], **settings: Any) -> None:
-        flow = SaveFlow(self.region, JCFConfig(**settings), self.workers, self.control, self.packed.append)
+        flow = SaveFlow(
+            LocalAdapter(), self.region, JCFConfig(**settings), self.workers, self.control, self.packed.append
+        )
         await flow.run(items)
 
     async def restore(self, items: list[RestoreItem], **settings: Any) -> None:
         def on_outcome(item: RestoreItem, error: KamarosError | None) -> None:
             self.outcomes[item.path] = error
 
-        await RestoreFlow(self.archive, JCFConfig(**settings), self.workers, self.control, on_outcome).run(items)
+        await RestoreFlow(
+            LocalAdapter(), self.archive, JCFConfig(**settings), self.workers, self.control, on_outcome
+        ).run(items)
 
     def put(self, name: str, content: bytes, codec: Any = "deflate") -> RestoreItem:
         """Add an entry in one piece."""

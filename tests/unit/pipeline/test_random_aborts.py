@@ -85,7 +85,7 @@ async def test_fifty_random_aborts_leave_no_trace(tree: Path, tmp_path: Path) ->
         await manager.save([f"{tree}/."], into="new", control=RunControl(signal or AbortController().signal))
 
     async def restore(signal: Any = None) -> None:
-        await manager.restore(target, control=RunControl(signal or AbortController().signal))
+        await manager.restore_version("HEAD", target, control=RunControl(signal or AbortController().signal))
 
     counted.arm(-1, in_thread=False)
     await save()
@@ -121,6 +121,6 @@ async def test_fifty_random_aborts_leave_no_trace(tree: Path, tmp_path: Path) ->
     # And everything works as before.
     async with await JCFManager.open(archive) as again:
         assert (await again.verify()).valid
-        await again.restore(tmp_path / "last")
+        await again.restore_version("HEAD", tmp_path / "last")
     # The folder named by ``into`` is no entry: its time is that of the restore.
     assert differences(restored, tmp_path / "last", ignore=lambda path, _found: path == b"new") == []

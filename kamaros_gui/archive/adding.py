@@ -1,0 +1,134 @@
+"""Add single files, from the disk or from anywhere, to a checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import time
+
+from kamaros_gui.archive.checkpoint import Checkpoint
+from kamaros_gui.archive.container import entry_name
+from kamaros_gui.archive.paths import check_folder
+from kamaros_gui.archive.views import method_name
+from kamaros_gui.base.control import RunControl
+from kamaros_gui.base.errors import ArchiveError, NotFoundError, StorageError
+from kamaros_gui.base.progress import Phase
+from kamaros_gui.base.reports import Entry
+from kamaros_gui.base.texts import display_path
+from kamaros_gui.pipeline import Content, PackedEntry, SaveItem, Workers, content_stream
+from kamaros_gui.storage.adapter import FileSystemAdapter
+from kamaros_gui.storage.walk import WalkItem
+
+__all__ = ["Added", "add_content", "add_disk_file", "paths_below"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Added:
+    """How content that has no file on disk is to be recorded.
+
+    Attributes:
+        path: path inside the archive.
+        modified: seconds since the epoch; ``None`` for the present.
+        mode: permission bits.
+        size: bytes it will have, ``None`` where that is not known.
+    """
+
+    path: str
+    modified: float | None = None
+    mode: int = 0o644
+    size: int | None = None
+
+
+async def add_disk_file(
+    files: FileSystemAdapter,
+    workers: Workers,
+    checkpoint: Checkpoint,
+    path: str,
+    source: str | os.PathLike[str],
+    control: RunControl,
+) -> Entry:
+    """Add the file *source*, links followed, as *path*; see ``JCFManager.add_file`` for the errors."""
+    name = _checked(checkpoint, path)
+    place = await workers.io(files.resolve, os.fspath(source))
+    status = await workers.io(files.stat, place)
+    if status.kind != "file":
+        shown = display_path(place)
+        raise StorageError(f"{shown} is not a file.", path=shown, hint="Use save() for folders.")
+    found = WalkItem(place, name, "file", status.size, status.mtime_ns, status.ctime_ns, status.mode, status.inode)
+    control.progress.files_total, control.progress.bytes_total = 1, status.size
+    control.progress.phase = Phase.TRANSFERRING
+    return _entry(checkpoint, await checkpoint.add_file(_item(checkpoint, name, found), control))
+
+
+async def add_content(checkpoint: Checkpoint, added: Added, content: Content, control: RunControl) -> Entry:
+    """Add *content* from anywhere; see ``JCFManager.add_file`` for the errors."""
+    name = _checked(checkpoint, added.path)
+    stream = content_stream(content)
+    size = added.size
+    if isinstance(content, bytes | bytearray | memoryview):
+        size = memoryview(content).nbytes
+    mtime_ns = time.time_ns() if added.modified is None else int(added.modified * 1_000_000_000)
+    mode = stat.S_IFREG | stat.S_IMODE(added.mode)
+    found = WalkItem(name, name, "file", size or 0, mtime_ns, 0, mode, 0)
+    control.progress.files_total, control.progress.bytes_total = 1, size
+    control.progress.phase = Phase.TRANSFERRING
+    packed = await checkpoint.add_content(
+        _item(checkpoint, name, found), stream, control, size=added.size, keep_time=added.modified is None
+    )
+    return _entry(checkpoint, packed)
+
+
+def paths_below(checkpoint: Checkpoint, path: str) -> set[str]:
+    """Return *path* and what lies below it, in HEAD and in the changes so far.
+
+    Raises:
+        NotFoundError: there is nothing.
+    """
+    wanted = check_folder(path)
+    held = (checkpoint.base.file_map.keys() - checkpoint.changes.deleted) | checkpoint.changes.packed.keys()
+    found = {each for each in held if wanted and (each == wanted or each.startswith(wanted + "/"))}
+    if not found:
+        raise NotFoundError(f"There is no “{path}” in the archive.", path=path, hint="The listing shows what it holds.")
+    return found
+
+
+def _checked(checkpoint: Checkpoint, path: str) -> str:
+    """Return *path* in normal form.
+
+    Raises:
+        UnsafeNameError: it can't be a name in an archive.
+        ArchiveError: it is a folder there, or lies below a file.
+    """
+    name = check_folder(path)
+    if not name or path.endswith("/"):
+        raise ArchiveError(f"“{path}” is not the name of a file.", hint="Give the whole path inside the archive.")
+    if checkpoint.kind_of(name) == "directory":
+        raise ArchiveError(f"“{name}” is a folder in the archive.", hint="Remove it first, or use another name.")
+    parent = name
+    while parent := parent.rpartition("/")[0]:
+        if checkpoint.kind_of(parent) not in {None, "directory"}:
+            raise ArchiveError(f"“{parent}” is a file in the archive; nothing can be put below it.")
+    return name
+
+
+def _item(checkpoint: Checkpoint, name: str, found: WalkItem) -> SaveItem:
+    record = checkpoint.record_of(name)
+    known = record.current_hash if record is not None and record.type == "file" else ""
+    return SaveItem(found, name, entry_name(name, "file"), known)
+
+
+def _entry(checkpoint: Checkpoint, packed: PackedEntry) -> Entry:
+    name = packed.item.entry_name
+    base = checkpoint.transaction.base
+    held = packed.entry or (base.entries.get(name) if base is not None else None)
+    return Entry(
+        path=packed.item.path,
+        type="file",
+        size=packed.size,
+        packed=held.compressed_size if held is not None else 0,
+        sha256=packed.sha256,
+        modified=packed.mtime_ns,
+        mode=stat.S_IMODE(packed.mode),
+        method=method_name(held.method) if held is not None else "",
+    )
