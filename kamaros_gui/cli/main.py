@@ -157,12 +157,13 @@ class Session:
                 author=options.author,
                 mirror=options.mirror,
                 excludes=tuple(options.exclude),
+                strict=options.strict,
             )
         )
         report = snapshot.report
         if isinstance(report, SaveReport):
             self.output.issues(report.issues, snapshot.issue_count)
-            self.output.saved(report, snapshot.outcome)
+            self.output.saved(report, snapshot.outcome, snapshot.stages if options.stats else None)
         return ExitStatus.SKIPPED if snapshot.issue_count else ExitStatus.DONE
 
     def _restore(self, options: argparse.Namespace) -> int:
@@ -180,7 +181,7 @@ class Session:
         if not isinstance(report, RestoreReport):
             return ExitStatus.ERROR
         self.output.issues(report.issues, snapshot.issue_count)
-        self.output.restored(report, snapshot.outcome)
+        self.output.restored(report, snapshot.outcome, snapshot.stages if options.stats else None)
         if report.damaged:
             return ExitStatus.DAMAGED
         # What was skipped on the user's own word is no surprise.
@@ -191,7 +192,7 @@ class Session:
         report = snapshot.report
         if not isinstance(report, VerifyReport):
             return ExitStatus.ERROR
-        self.output.verified(report, snapshot.outcome)
+        self.output.verified(report, snapshot.outcome, snapshot.stages if options.stats else None)
         return ExitStatus.DONE if report.valid else ExitStatus.DAMAGED
 
     def _list(self, options: argparse.Namespace) -> int:

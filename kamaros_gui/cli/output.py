@@ -12,11 +12,15 @@ import msgspec
 from kamaros_gui.base.config import format_size
 from kamaros_gui.base.errors import KamarosError
 from kamaros_gui.base.reports import Entry, FileIssue, Listing, RestoreReport, SaveReport, VerifyReport, VersionInfo
+from kamaros_gui.base.statistics import StageStatistics
 from kamaros_gui.base.texts import display_path
+from kamaros_gui.cli.stages import print_stages, stages_object
 
 __all__ = ["Output"]
 
 _ISSUES_SHOWN = 50
+
+Stages = tuple[StageStatistics, ...]
 
 
 class Output:
@@ -51,8 +55,8 @@ class Output:
         if total > _ISSUES_SHOWN:
             print(f"kamaros: … and {total - _ISSUES_SHOWN} more", file=sys.stderr)
 
-    def saved(self, report: SaveReport, outcome: str) -> None:
-        """Print the outcome of a save."""
+    def saved(self, report: SaveReport, outcome: str, stages: Stages | None = None) -> None:
+        """Print the outcome of a save, with what its *stages* did where they are given."""
         self._object(
             {
                 "version": report.version,
@@ -68,13 +72,15 @@ class Output:
                 "bytes_out": report.bytes_out,
                 "seconds": round(report.seconds, 3),
             }
+            | ({} if stages is None else stages_object(stages))
         )
         self.line(outcome)
         if report.created:
             self.line(f"Version {report.version[:8]} in {display_path(report.archive)}, {report.seconds:.1f} s.")
+        self._stages(stages, report.seconds)
 
-    def restored(self, report: RestoreReport, outcome: str) -> None:
-        """Print the outcome of a restore."""
+    def restored(self, report: RestoreReport, outcome: str, stages: Stages | None = None) -> None:
+        """Print the outcome of a restore, with what its *stages* did where they are given."""
         self._object(
             {
                 "version": report.version,
@@ -87,11 +93,13 @@ class Output:
                 "bytes_out": report.bytes_out,
                 "seconds": round(report.seconds, 3),
             }
+            | ({} if stages is None else stages_object(stages))
         )
         self.line(f"{outcome} Into {display_path(report.target)}, {report.seconds:.1f} s.")
+        self._stages(stages, report.seconds)
 
-    def verified(self, report: VerifyReport, outcome: str) -> None:
-        """Print the outcome of a verification."""
+    def verified(self, report: VerifyReport, outcome: str, stages: Stages | None = None) -> None:
+        """Print the outcome of a verification, with what its *stages* did where they are given."""
         self._object(
             {
                 "valid": report.valid,
@@ -100,6 +108,7 @@ class Output:
                 "warnings": list(report.warnings),
                 "seconds": round(report.seconds, 3),
             }
+            | ({} if stages is None else stages_object(stages))
         )
         if not self.json:
             for problem in report.errors[:_ISSUES_SHOWN]:
@@ -108,6 +117,7 @@ class Output:
             for warning in report.warnings[:_ISSUES_SHOWN]:
                 print(f"kamaros: warning: {display_path(warning)}", file=sys.stderr)
         self.line(outcome)
+        self._stages(stages, report.seconds)
 
     def listing(self, listing: Listing) -> None:
         """Print the entries of a version."""
@@ -144,6 +154,10 @@ class Output:
                     f"{version.id[:8]}{tags}  {_moment(version.timestamp)}  {counts:<18}{author}  {version.message}"
                 )
             )
+
+    def _stages(self, stages: Stages | None, seconds: float) -> None:
+        if stages is not None and not self.json and not self.quiet:
+            print_stages(stages, seconds)
 
     def _object(self, value: dict[str, Any]) -> None:
         if not self.json:

@@ -83,9 +83,24 @@ def _add_save(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     save.add_argument(
         "--reread", action="store_true", default=None, help="read files again although they look unchanged"
     )
-    save.add_argument("--codec", choices=list(CODECS), help="deflate opens everywhere; zstd needs Kamaros or 7-Zip")
-    save.add_argument("--level", type=int, metavar="N", help="1-9 for deflate (6), 1-19 for zstd (3)")
-    save.add_argument("--verify", choices=["off", "fast", "full"], help="read back what was written before committing")
+    save.add_argument(
+        "--strict",
+        action="store_true",
+        help="fail the whole save, and leave the archive unchanged, when a file can't be read or changes while it is"
+        " read (default: report the file and save the rest)",
+    )
+    save.add_argument(
+        "--codec",
+        choices=list(CODECS),
+        help="deflate opens everywhere; zstd needs Kamaros or 7-Zip (default: as in the settings, deflate)",
+    )
+    save.add_argument("--level", type=int, metavar="N", help="1-9 for deflate (default: 6), 1-19 for zstd (default: 3)")
+    save.add_argument(
+        "--verify",
+        choices=["off", "fast", "full"],
+        help="read back what was written before committing it: not at all, directory and CRC-32, or every SHA-256"
+        " (default: as in the settings, off)",
+    )
     _add_common(save)
 
 
@@ -129,8 +144,24 @@ def _add_version(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--chunk-size", type=_size, metavar="SIZE", help="bytes per chunk, for example 64K")
-    parser.add_argument("--workers", type=int, metavar="N", help="threads that hash and compress (0: one per CPU)")
+    parser.add_argument(
+        "--chunk-size",
+        type=_size,
+        metavar="SIZE",
+        help="bytes per chunk, a power of two from 4K to 16M (default: as in the settings, 64K)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="threads that hash and compress, 1-64, or 0 for one per CPU (default: as in the settings, 0)",
+    )
+    parser.add_argument(
+        "--stats",
+        action="store_true",
+        help="also show what each stage did, and which one was the bottleneck: bytes in and out, chunks, queue fill and"
+        " limit, time waited for input and output, time busy, speed while busy (K, M, G: powers of 1024 bytes)",
+    )
     _add_output(parser)
 
 

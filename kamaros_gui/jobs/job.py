@@ -10,6 +10,7 @@ from kamaros_gui.base.abort import AbortController
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import AbortError, KamarosError
 from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
+from kamaros_gui.base.statistics import StageStatistics
 from kamaros_gui.jobs.outcomes import describe_outcome
 from kamaros_gui.jobs.requests import Request, RestoreRequest
 from kamaros_gui.jobs.snapshots import TERMINAL_STATES, TRANSITIONS, ErrorDetails, JobSnapshot, JobState
@@ -30,9 +31,8 @@ class Job:
         id: as given.
         request: as given.
         future: the report, or the error; :class:`AbortError` when the job was cancelled. Don't cancel the future,
-        cancel
-            the job.
-        control: abort signal, pause gate, progress.
+            cancel the job.
+        control: abort signal, pause gate, progress, stages.
     """
 
     def __init__(self, number: int, request: Request) -> None:
@@ -46,6 +46,7 @@ class Job:
         self._report: Report | None = None
         self._error: ErrorDetails | None = None
         self._outcome = ""
+        self._stages: tuple[StageStatistics, ...] | None = None
 
     @property
     def state(self) -> JobState:
@@ -74,6 +75,7 @@ class Job:
                 report=self._report,
                 error=self._error,
                 outcome=self._outcome,
+                stages=control.stages.snapshot() if self._stages is None else self._stages,
             )
 
     def begin(self) -> bool:
@@ -126,6 +128,9 @@ class Job:
 
     def _end(self, state: JobState, report: Report | None, error: BaseException | None) -> None:
         self._report = report
+        # A job stays on show long after its end; the streams it measured, and what they hold, must not.
+        self.control.stages.settle()
+        self._stages = self.control.stages.snapshot()
         if state is JobState.FAILED and error is not None:
             self._error = _details(error)
         self._enter(state)

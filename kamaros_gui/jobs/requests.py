@@ -24,6 +24,8 @@ class SaveRequest:
         message, author: recorded with the version.
         mirror: also remove what vanished from the folders given.
         excludes: glob patterns of paths to leave out.
+        strict: whether a file that can't be read, or changes while it is read, fails the whole save and leaves the
+            archive as it was; otherwise it is reported and left out.
         config: settings of this save, ``None`` for the runner's.
     """
 
@@ -34,6 +36,7 @@ class SaveRequest:
     author: str = ""
     mirror: bool = False
     excludes: tuple[str, ...] = ()
+    strict: bool = False
     config: JCFConfig | None = None
 
     kind: ClassVar[str] = "save"

@@ -59,7 +59,7 @@ class JobRunner:
         """Queue *request*; return its job.
 
         Raises:
-            KamarosError: the runner was closed.
+            KamarosError: the runner was closed, or the engine could not be started.
         """
         loop = self._running_loop()
         with self._lock:
@@ -150,20 +150,36 @@ class JobRunner:
             if self._closed:
                 raise KamarosError("The program is closing; nothing new can be started.")
             if self._loop is None:
-                started = threading.Event()
-                self._thread = threading.Thread(target=self._serve, args=(started,), name="kamaros-engine", daemon=True)
-                self._thread.start()
-                started.wait()
+                self._start_thread()
             return cast("asyncio.AbstractEventLoop", self._loop)
 
-    def _serve(self, started: threading.Event) -> None:
-        from kamaros_gui.jobs.operations import Engine
+    def _start_thread(self) -> None:
+        started: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
+        thread = threading.Thread(target=self._serve, args=(started,), name="kamaros-engine", daemon=True)
+        thread.start()
+        try:
+            self._loop = started.result()
+        except Exception as error:
+            thread.join()
+            raise KamarosError(
+                f"The engine could not be started: {type(error).__name__}: {error}.",
+                hint="If that stays so, install the program again.",
+            ) from error
+        self._thread = thread
 
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            self._engine = Engine()
-            self._ended = asyncio.Event()
-            started.set()
+    def _serve(self, started: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
+        with contextlib.ExitStack() as stack:
+            try:
+                from kamaros_gui.jobs.operations import Engine
+
+                runner = stack.enter_context(asyncio.Runner())
+                loop = runner.get_loop()
+                self._engine = Engine()
+                self._ended = asyncio.Event()
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the start must hear of it
+                started.set_exception(error)
+                return
+            started.set_result(loop)
             runner.run(self._ended.wait())
         self._engine.close()
 

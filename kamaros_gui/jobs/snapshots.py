@@ -8,6 +8,7 @@ from typing import Final
 
 from kamaros_gui.base.progress import ProgressSnapshot
 from kamaros_gui.base.reports import FileIssue, RestoreReport, SaveReport, VerifyReport
+from kamaros_gui.base.statistics import StageStatistics
 
 __all__ = ["TERMINAL_STATES", "TRANSITIONS", "ErrorDetails", "JobSnapshot", "JobState"]
 
@@ -71,6 +72,8 @@ class JobSnapshot:
         report: the outcome once DONE.
         error: why it FAILED.
         outcome: one sentence on how it ended and what that means for the archive, empty before.
+        stages: what each stage has done so far, in the order the data goes through them; final once the job has ended,
+            however it ended.
     """
 
     id: int
@@ -85,6 +88,7 @@ class JobSnapshot:
     report: SaveReport | RestoreReport | VerifyReport | None = None
     error: ErrorDetails | None = None
     outcome: str = ""
+    stages: tuple[StageStatistics, ...] = ()
 
     @property
     def finished(self) -> bool:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import os
 
-from PySide6.QtCore import QCoreApplication, QItemSelectionModel, Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QListView, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from kamaros_gui.base.progress import Phase, ProgressSnapshot
+from kamaros_gui.base.progress import ProgressSnapshot
 from kamaros_gui.jobs.snapshots import JobSnapshot, JobState
 from kamaros_gui.ui import texts
 from kamaros_gui.ui.icons import icon
 from kamaros_gui.ui.issue_model import IssueModel
-from kamaros_gui.ui.widgets import Card, ElidedLabel, IconLabel, flat_button, heading, muted_label, set_text
+from kamaros_gui.ui.job_texts import activity_text, chunk_text, progress_text, time_text
+from kamaros_gui.ui.stage_view import StageView, bottleneck_text
+from kamaros_gui.ui.widgets import (
+    Card,
+    ElidedLabel,
+    IconLabel,
+    flat_button,
+    heading,
+    muted_elided_label,
+    muted_label,
+    set_text,
+)
 
-__all__ = ["JobCard", "progress_text"]
+__all__ = ["JobCard"]
 
 _STATE_ICONS = {
     JobState.QUEUED: ("clock", "muted"),
@@ -65,8 +76,12 @@ class JobCard(Card):
         self.bar.setAccessibleName(self.tr("Progress of {}").format(snapshot.title))
         self.current_file = ElidedLabel()
         self.chunk = muted_label()
-        self.numbers = muted_label()
+        self.numbers = muted_elided_label()
         self.times = muted_label()
+        self.stages_button = flat_button("chevron-right", "", show_text=True)
+        self.stages_button.setCheckable(True)
+        self.stages = StageView()
+        self.stages.hide()
         self.outcome = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.pause = QPushButton(icon("pause"), self.tr("Pause"))
         self.cancel = QPushButton(icon("close"), self.tr("Cancel"))
@@ -97,9 +112,11 @@ class JobCard(Card):
         middle.addWidget(self.chunk)
         bottom = QHBoxLayout()
         bottom.setSpacing(16)
-        bottom.addWidget(self.numbers)
-        bottom.addStretch(1)
-        bottom.addWidget(self.times)
+        # Texts that change ten times a second must not move the button between them under the pointer.
+        self.times.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        bottom.addWidget(self.numbers, 1)
+        bottom.addWidget(self.stages_button)
+        bottom.addWidget(self.times, 1)
         problems = QHBoxLayout()
         problems.addWidget(self.issues_button)
         problems.addWidget(self.copy_issues)
@@ -119,6 +136,7 @@ class JobCard(Card):
         layout.addWidget(self.bar)
         layout.addLayout(middle)
         layout.addLayout(bottom)
+        layout.addWidget(self.stages)
         layout.addLayout(problems)
         layout.addWidget(self.issue_view)
 
@@ -129,6 +147,7 @@ class JobCard(Card):
         self.details.clicked.connect(self._ask_for_details)
         self.dismiss.clicked.connect(self.dismiss_requested)
         self.issues_button.toggled.connect(self._show_issue_list)
+        self.stages_button.toggled.connect(self._unfold_stages)
         self.copy_issues.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.issues.text()))
         copy = QShortcut(QKeySequence.StandardKey.Copy, self.issue_view)
         copy.setContext(Qt.ShortcutContext.WidgetShortcut)
@@ -144,11 +163,12 @@ class JobCard(Card):
             set_text(self.times, self.tr("took {}").format(texts.duration(progress.elapsed_seconds)))
         else:
             self._show_bar(progress)
-            set_text(self.current_file, _activity(snapshot))
-            set_text(self.chunk, _chunk_text(progress))
-            set_text(self.times, _time_text(snapshot))
+            set_text(self.current_file, activity_text(snapshot))
+            set_text(self.chunk, chunk_text(progress))
+            set_text(self.times, time_text(snapshot))
         set_text(self.numbers, progress_text(progress, finished=snapshot.finished))
         self._show_issues(snapshot)
+        self._show_stages(snapshot)
 
     def _show_state(self, snapshot: JobSnapshot) -> None:
         state = snapshot.state
@@ -198,6 +218,20 @@ class JobCard(Card):
         self.copy_issues.setVisible(shown)
         self.issues_button.setIcon(icon("chevron-down" if shown else "chevron-right"))
 
+    def _show_stages(self, snapshot: JobSnapshot) -> None:
+        text = bottleneck_text(snapshot.stages)
+        _set_visible(self.stages_button, bool(text))
+        if self.stages_button.text() != text:
+            self.stages_button.setText(text)
+            self.stages_button.setAccessibleName(text)
+        if self.stages_button.isChecked():
+            self.stages.show_stages(snapshot.stages, snapshot.progress.elapsed_seconds)
+
+    def _unfold_stages(self, shown: bool) -> None:  # a signal's value
+        self._show_stages(self.snapshot)
+        self.stages.setVisible(shown)
+        self.stages_button.setIcon(icon("chevron-down" if shown else "chevron-right"))
+
     def _copy_selected(self) -> None:
         selection: QItemSelectionModel = self.issue_view.selectionModel()
         rows = sorted(index.row() for index in selection.selectedIndexes())
@@ -220,61 +254,6 @@ def _state_icon(snapshot: JobSnapshot) -> tuple[str, str]:
 
 def _has_findings(snapshot: JobSnapshot) -> bool:
     return snapshot.kind == "verify" and not getattr(snapshot.report, "valid", True)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("JobCard", text)
-
-
-def _activity(snapshot: JobSnapshot) -> str:
-    progress = snapshot.progress
-    if snapshot.state is JobState.QUEUED:
-        return _tr("Waiting for the jobs before it")
-    if snapshot.state is JobState.CANCELLING:
-        return _tr("Cancelling… removing what was written")
-    words = {
-        Phase.COUNTING: _tr("Counting files… {}"),
-        Phase.READING_ARCHIVE: _tr("Reading the archive…"),
-        Phase.COMMITTING: _tr("Finishing: writing the directory and syncing"),
-        Phase.VERIFYING: _tr("Checking {}"),
-        Phase.CLEANING_UP: _tr("Cleaning up…"),
-    }
-    return words.get(progress.phase, "{}").format(progress.current_file).rstrip() or " "
-
-
-def _chunk_text(progress: ProgressSnapshot) -> str:
-    if progress.chunk_count <= 1 or not progress.current_file:
-        return ""
-    return _tr("chunk {} of {}").format(texts.count(progress.chunk_index), texts.count(progress.chunk_count))
-
-
-def progress_text(progress: ProgressSnapshot, *, finished: bool = False) -> str:
-    """Return bytes and files done: ``1.2 GiB of 4.0 GiB · 120 of 5,000 files``."""
-    done = texts.size(progress.bytes_done)
-    if finished:
-        return f"{done} · {texts.files_text(progress.files_done)}"
-    if progress.bytes_total is None:
-        return _tr("{} · counting…").format(done)
-    parts = [_tr("{} of {}").format(done, texts.size(progress.bytes_total))]
-    if progress.files_total is not None:
-        counts = _tr("{} of {}").format(texts.count(progress.files_done), texts.files_text(progress.files_total))
-        parts.append(counts)
-    return " · ".join(parts)
-
-
-def _time_text(snapshot: JobSnapshot) -> str:
-    progress = snapshot.progress
-    if snapshot.state is JobState.QUEUED:
-        return ""
-    if snapshot.state in (JobState.PAUSED, JobState.CANCELLING):
-        # Nothing moves: a speed or a time left would be a lie.
-        paused = _tr("Paused") + " · " if snapshot.state is JobState.PAUSED else ""
-        return paused + _tr("{} elapsed").format(texts.duration(progress.elapsed_seconds))
-    parts = [texts.speed(progress.bytes_per_second)] if progress.bytes_per_second >= 1 else []
-    if progress.eta_seconds is not None:
-        parts.append(_tr("{} left").format(texts.duration(progress.eta_seconds)))
-    parts.append(_tr("{} elapsed").format(texts.duration(progress.elapsed_seconds)))
-    return " · ".join(parts)
 
 
 def _set_visible(widget: QWidget, visible: bool) -> None:  # mirrors QWidget.setVisible

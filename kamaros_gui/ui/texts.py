@@ -16,6 +16,7 @@ __all__ = [
     "jobs_text",
     "percent",
     "problems_text",
+    "seconds",
     "size",
     "speed",
     "timestamp",
@@ -54,6 +55,12 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def seconds(amount: float) -> str:
+    """Return a length of time with a fraction: ``0.04 s``, ``3.1 s``, ``1,250.0 s``."""
+    digits = 2 if 0 < amount < 1 else 1
+    return QCoreApplication.translate("Units", "{} s").format(QLocale().toString(float(max(0, amount)), "f", digits))
 
 
 def date_time(nanoseconds: int) -> str:

@@ -9,7 +9,17 @@ from PySide6.QtWidgets import QDialogButtonBox, QFrame, QLabel, QSizePolicy, QTo
 from kamaros_gui.ui.icons import icon, pixmap, tint_colour
 from kamaros_gui.ui.theme import blend
 
-__all__ = ["Card", "ElidedLabel", "IconLabel", "flat_button", "heading", "muted_label", "plain_buttons", "set_text"]
+__all__ = [
+    "Card",
+    "ElidedLabel",
+    "IconLabel",
+    "flat_button",
+    "heading",
+    "muted_elided_label",
+    "muted_label",
+    "plain_buttons",
+    "set_text",
+]
 
 
 class ElidedLabel(QLabel):
@@ -118,6 +128,13 @@ def muted_label(text: str = "", parent: QWidget | None = None, *, wrap: bool = F
     label = QLabel(text, parent)
     label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
     label.setWordWrap(wrap)
+    return label
+
+
+def muted_elided_label(parent: QWidget | None = None) -> ElidedLabel:
+    """Return a label for secondary text that gives up its end rather than its place."""
+    label = ElidedLabel(mode=Qt.TextElideMode.ElideRight, parent=parent)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
     return label
 
 

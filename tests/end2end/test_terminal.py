@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.program import call, environment, program, run, strays
+from tests.helpers.program import call, environment, is_privileged, program, run, strays, without_privileges
 from tests.helpers.trees import noise, text, write
 
 HEX64 = re.compile(r"[0-9a-f]{64}")
@@ -95,6 +95,124 @@ def test_json_of_restore(saved: Path) -> None:
     assert again["identical"] == 3
 
 
+# -------------------------------------------------------------------------------------------------- --stats
+
+LARGE = text(3_000_000)
+SMALL = [text(1000 + number, number) for number in range(20)]
+CONTENT = len(LARGE) + sum(map(len, SMALL))
+FIGURES = ["name", "bytes_in", "bytes_out", "chunks_in", "chunks_out", "queued", "high_water_mark"]
+FIGURES += ["waited_for_input", "waited_for_output", "busy", "bytes_per_second"]
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder of one file that streams and some that are packed at once."""
+    write(tmp_path / "mixed" / "large", LARGE)
+    for number, content in enumerate(SMALL):
+        write(tmp_path / "mixed" / f"small {number}", content)
+    return tmp_path
+
+
+def stages_of(answer: dict[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
+    """Check what holds for the stages of any job; return them by name."""
+    stages = {stage["name"]: stage for stage in answer["stages"]}
+    assert list(stages) == names
+    for stage in stages.values():
+        assert list(stage) == FIGURES
+        assert stage["busy"] > 0
+        assert stage["chunks_in"] > 0
+        assert stage["queued"] == 0
+    slowest = max(stages.values(), key=lambda stage: float(stage["busy"]))
+    assert answer["bottleneck"] == slowest["name"]
+    return stages
+
+
+def test_stats_of_a_save_tell_what_every_stage_did(mixed: Path) -> None:
+    answer = run("save", mixed / "a.jcf", mixed / "mixed", "--stats", "--json").expect(0).json
+    stages = stages_of(answer, ["read", "hash", "encode", "write"])
+    for name in ("read", "hash", "encode"):
+        assert stages[name]["bytes_in"] == CONTENT, name
+        assert stages[name]["busy"] <= answer["seconds"], name
+    assert stages["read"]["bytes_out"] == CONTENT
+    assert 0 < stages["encode"]["bytes_out"] < CONTENT
+    # The small files go out with their headers, the large one without.
+    assert stages["encode"]["bytes_out"] <= stages["write"]["bytes_in"] <= answer["bytes_out"]
+    assert stages["read"]["chunks_in"] >= len(LARGE) // 65536 + len(SMALL)
+    assert stages["encode"]["high_water_mark"] > 0
+
+
+def test_stats_of_a_save_without_large_or_without_small_files(mixed: Path) -> None:
+    os.rename(mixed / "mixed" / "large", mixed / "large")
+    for name, size in (("mixed", CONTENT - len(LARGE)), ("large", len(LARGE))):
+        answer = run("save", mixed / f"{name}.jcf", mixed / name, "--stats", "--json").expect(0).json
+        assert stages_of(answer, ["read", "hash", "encode", "write"])["read"]["bytes_in"] == size
+
+
+def test_stats_of_restore_and_verify_tell_what_every_stage_did(mixed: Path) -> None:
+    call("save", mixed / "a.jcf", mixed / "mixed").expect(0)
+    restored = run("restore", mixed / "a.jcf", "-C", mixed / "out", "--stats", "--json").expect(0).json
+    stages = stages_of(restored, ["read", "decode", "hash", "write"])
+    assert 0 < stages["read"]["bytes_in"] < CONTENT
+    assert stages["decode"]["bytes_out"] == stages["hash"]["bytes_in"] == stages["write"]["bytes_in"] == CONTENT
+    verified = run("verify", mixed / "a.jcf", "--stats", "--json").expect(0).json
+    stages = stages_of(verified, ["read", "decode", "hash"])
+    assert stages["decode"]["bytes_out"] == stages["hash"]["bytes_in"] >= CONTENT
+
+
+def test_stats_for_people_are_a_table_and_a_sentence(mixed: Path) -> None:
+    archive = mixed / "a.jcf"
+    for arguments in (
+        ["save", archive, mixed / "mixed"],
+        ["restore", archive, "-C", mixed / "out"],
+        ["verify", archive],
+    ):
+        lines = run(*arguments, "--stats").expect(0).out.splitlines()
+        [at] = [number for number, line in enumerate(lines) if line.startswith("Stage ")]
+        assert {"In", "Out", "Chunks", "Queue", "Busy", "Speed"} <= set(lines[at].split())
+        assert lines[at + 1].startswith("read ")
+        assert len({len(line) for line in lines[at:-1]}) == 1
+        told = re.fullmatch(r"(\w+) was the slowest stage: busy (<?[\d.]+) s of (<?[\d.]+) s\.", lines[-1])
+        assert told
+        assert told[1] in {line.split()[0] for line in lines[at + 1 : -1]}
+
+
+def test_stats_are_told_only_where_they_are_asked_for(mixed: Path) -> None:
+    plain = call("save", mixed / "a.jcf", mixed / "mixed").expect(0)
+    assert "slowest" not in plain.out
+    assert call("save", mixed / "a.jcf", mixed / "mixed" / "large", "--stats", "-q").expect(0).out == ""
+    assert "stages" not in call("verify", mixed / "a.jcf", "--json").expect(0).json
+
+
+# -------------------------------------------------------------------------------------- --strict and --verify
+
+
+def test_a_strict_save_fails_whole_over_a_file_that_can_not_be_read(saved: Path) -> None:
+    before = without_privileges if is_privileged() else None
+    write(saved / "tree" / "another", b"another")
+    secret = saved / "tree" / "secret"
+    write(secret, b"secret")
+    secret.chmod(0)
+    archive = (saved / "a.jcf").read_bytes()
+    for arguments in ([], ["--json"]):
+        refused = run("save", saved / "a.jcf", saved / "tree", "--strict", *arguments, before=before).expect(1)
+        assert "secret" in refused.err
+        assert (saved / "a.jcf").read_bytes() == archive
+    assert "secret" in refused.json["error"]["message"]
+    assert "secret" in run("save", saved / "new.jcf", saved / "tree", "--strict", before=before).expect(1).err
+    assert strays(saved, ["a.jcf", "tree"]) == []
+    lenient = run("save", saved / "a.jcf", saved / "tree", "--json", before=before).expect(6).json
+    assert (lenient["files"]["added"], lenient["files"]["failed"]) == (1, 1)
+    secret.chmod(0o600)
+    run("save", saved / "a.jcf", saved / "tree", "--strict").expect(0)
+
+
+@pytest.mark.parametrize("mode", ["off", "fast", "full"])
+def test_a_save_may_be_verified_before_it_counts(saved: Path, mode: str) -> None:
+    write(saved / "tree" / "another", text(2_000_000))
+    call("save", saved / "a.jcf", saved / "tree", "--verify", mode).expect(0)
+    assert call("verify", saved / "a.jcf", "--json").expect(0).json["valid"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
@@ -146,6 +264,8 @@ def test_errors_are_told_with_their_status(saved: Path, arguments: list[str], st
         ["save", "a.jcf"],
         ["save", "a.jcf", "x", "--codec", "rar"],
         ["save", "a.jcf", "x", "--chunk-size", "many"],
+        ["save", "a.jcf", "x", "--verify", "perhaps"],
+        ["list", "a.jcf", "--stats"],
         ["restore", "a.jcf", "--on-conflict", "perhaps"],
         ["restore", "a.jcf", "-C", "out", "x", "--nonsense"],
         ["log", "a.jcf", "one", "two"],

@@ -33,6 +33,13 @@ def test_durations(seconds: float, shown: str) -> None:
     assert texts.duration(seconds) == shown
 
 
+@pytest.mark.parametrize(
+    ("amount", "shown"), [(0, "0.0 s"), (-1, "0.0 s"), (0.042, "0.04 s"), (3.14, "3.1 s"), (1250, "1,250.0 s")]
+)
+def test_seconds_with_a_fraction(amount: float, shown: str) -> None:
+    assert texts.seconds(amount) == shown
+
+
 def test_counts_have_a_singular_and_group_their_digits() -> None:
     assert [texts.files_text(number) for number in (0, 1, 2, 50_000)] == [
         "0 files",

@@ -4,10 +4,12 @@ import dataclasses
 
 import pytest
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLabel, QToolButton
 from pytestqt.qtbot import QtBot
 
 from kamaros_gui.base.progress import Phase, ProgressSnapshot
 from kamaros_gui.base.reports import FileIssue, VerifyReport
+from kamaros_gui.base.statistics import StageStatistics
 from kamaros_gui.jobs import ErrorDetails, JobState
 from kamaros_gui.ui.error_dialog import ErrorDialog
 from kamaros_gui.ui.job_card import JobCard
@@ -28,6 +30,12 @@ MOVING = ProgressSnapshot(
     bytes_per_second=100 * 1024**2,
     eta_seconds=41.0,
     elapsed_seconds=12.0,
+)
+MIB = 1024**2
+STAGES = (
+    StageStatistics("read", 800, 800, 50 * MIB, 50 * MIB, busy=3.0),
+    StageStatistics("encode", 800, 90, 50 * MIB, 21 * MIB, 3 * MIB, 8 * MIB, 0.25, 1.5, busy=6.0),
+    StageStatistics("write", 90, 90, 21 * MIB, 21 * MIB, busy=0.04),
 )
 
 
@@ -208,3 +216,108 @@ def test_only_what_changed_is_touched(
     runner.change(1, progress=dataclasses.replace(MOVING, bytes_done=MOVING.bytes_done + 1))
     watch.poll()
     assert touched == []
+
+
+def test_the_bottleneck_is_named_and_unfolds_into_the_stages(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner
+) -> None:
+    runner.add(progress=MOVING)
+    card = card_of(dock, watch)
+    assert card.stages_button.isHidden()
+    assert card.stages.isHidden()
+    runner.change(1, stages=STAGES)
+    watch.poll()
+    assert card.stages_button.text() == card.stages_button.accessibleName() == "Bottleneck: compression"
+    assert not card.stages_button.isHidden()
+    card.stages_button.click()
+    assert not card.stages.isHidden()
+    assert [row.name.text() for row in card.stages.rows] == ["Reading", "Compression", "Writing"]
+    assert [row.bar.permille for row in card.stages.rows] == [250, 500, 3]
+    assert [row.bar.marked for row in card.stages.rows] == [False, True, False]
+    compression = card.stages.rows[1]
+    assert compression.figures.text() == "50.0 MiB → 21.0 MiB · 8.3 MiB/s · busy 6.0 s"
+    assert compression.bar.accessibleName() == "Compression: busy 50 % of the time"
+    for told in (compression.bar.toolTip(), compression.bar.accessibleDescription()):
+        for figure in ("800 chunks in, 90 out", "3.0 MiB of at most 8.0 MiB queued", "0.25 s for input", "1.5 s for"):
+            assert figure in told
+    card.stages_button.click()
+    assert card.stages.isHidden()
+
+
+def test_the_stages_follow_the_job_and_stay_after_its_end(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner
+) -> None:
+    runner.add(progress=MOVING, stages=STAGES[:1])
+    card = card_of(dock, watch)
+    card.stages_button.click()
+    assert card.stages_button.text() == "Bottleneck: reading"
+    runner.change(1, stages=STAGES)
+    watch.poll()
+    assert card.stages_button.text() == "Bottleneck: compression"
+    assert [row.bar.marked for row in card.stages.rows] == [False, True, False]
+    runner.change(1, state=JobState.DONE, outcome="Saved.")
+    watch.poll()
+    assert not card.stages_button.isHidden()
+    assert not card.stages.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("read", "Bottleneck: reading"),
+        ("decode", "Bottleneck: decompression"),
+        ("hash", "Bottleneck: hashing"),
+        ("encode", "Bottleneck: compression"),
+        ("write", "Bottleneck: writing"),
+        ("another", "Bottleneck: another"),
+    ],
+)
+def test_every_stage_has_a_name_for_people(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner, name: str, shown: str
+) -> None:
+    runner.add(progress=MOVING, stages=(StageStatistics(name, busy=1.0),))
+    assert card_of(dock, watch).stages_button.text() == shown
+
+
+def test_folded_stages_cost_nothing_and_unfolded_ones_only_what_changed(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.add(progress=MOVING, stages=STAGES)
+    card = card_of(dock, watch)
+    assert card.stages.rows == []
+    card.stages_button.click()
+    touched: list[str] = []
+    monkeypatch.setattr(QLabel, "setText", lambda _self, text: touched.append(text))
+    monkeypatch.setattr(QToolButton, "setText", lambda _self, text: touched.append(text))
+    monkeypatch.setattr(type(card.stages.rows[0].bar), "update", lambda _self: touched.append("bar"))
+    faster = dataclasses.replace(STAGES[2], bytes_in=22 * MIB)
+    runner.change(1, stages=(*STAGES[:2], faster))
+    watch.poll()
+    assert len(touched) == 1
+    assert touched[0].startswith("22.0 MiB")
+
+
+def test_the_button_keeps_its_place_while_the_numbers_beside_it_change(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner
+) -> None:
+    dock.resize(900, 300)
+    places = set()
+    runner.add(progress=MOVING, stages=STAGES)
+    for done, rate in ((5, 7.0), (TIB, 123456789.0), (TIB // 3, 1e9)):
+        runner.change(1, progress=dataclasses.replace(MOVING, bytes_done=done, bytes_per_second=rate))
+        card = card_of(dock, watch)
+        QGuiApplication.processEvents()
+        places.add(card.stages_button.x())
+    assert len(places) == 1
+
+
+def test_a_card_with_the_largest_numbers_fits_a_narrow_window(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner
+) -> None:
+    runner.add(progress=dataclasses.replace(MOVING, bytes_done=4 * TIB, eta_seconds=40_000, files_done=4999))
+    card = card_of(dock, watch)
+    before = card.minimumSizeHint().width()
+    runner.change(1, stages=STAGES)
+    watch.poll()
+    card.stages_button.click()
+    assert card.minimumSizeHint().width() < max(before, 560)

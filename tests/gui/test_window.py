@@ -326,6 +326,22 @@ async def test_verify_tells_what_it_found(manager: WindowManager, folder: Path, 
     dialog.reject()
 
 
+async def test_the_card_of_a_save_names_its_bottleneck_and_shows_every_stage(
+    manager: WindowManager, choosers: FixedChoosers, folder: Path, archive: Path
+) -> None:
+    (folder / "large.txt").write_bytes(os.urandom(600_000).hex().encode())
+    choosers.archive_path = str(archive)
+    window = manager.new_window()
+    drop(window.welcome.drop_area, [str(folder)])
+    await until(lambda: window.session.tree is not None and names(window) == ["photos"])
+    await until(lambda: all(card.snapshot.finished for card in window.transfers.cards.values()))
+    [card] = window.transfers.cards.values()
+    assert card.stages_button.text().startswith("Bottleneck: ")
+    card.stages_button.click()
+    assert [row.name.text() for row in card.stages.rows] == ["Reading", "Hashing", "Compression", "Writing"]
+    assert sum(row.bar.marked for row in card.stages.rows) == 1
+
+
 async def test_settings_are_kept_and_used_by_the_next_save(manager: WindowManager, folder: Path, archive: Path) -> None:
     window = manager.new_window()
     window.actions_.settings.trigger()

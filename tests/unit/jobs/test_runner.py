@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from kamaros_gui.base.errors import (
 )
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
+from kamaros_gui.base.statistics import StageStatistics, StreamStatistics
 from kamaros_gui.jobs import (
     TERMINAL_STATES,
     Job,
@@ -182,6 +184,28 @@ def test_cancel_of_a_running_job_leaves_no_trace_and_touches_no_other(
     assert job.state is JobState.CANCELLED
 
 
+def test_a_running_save_tells_what_its_stages_do_and_a_cancelled_one_what_they_did(
+    runner: JobRunner, tmp_path: Path, big: str
+) -> None:
+    job = runner.submit(slow_save(tmp_path / "a.jcf", big))
+    seen: dict[str, StageStatistics] = {}
+
+    def all_at_work() -> bool:
+        # Looked at as often as can be, while the engine's thread changes what is looked at.
+        stages = job.snapshot().stages
+        assert all(stage.bytes_in >= seen[stage.name].bytes_in for stage in stages if stage.name in seen)
+        seen.update({stage.name: stage for stage in stages})
+        return list(seen) == ["read", "hash", "encode", "write"] and all(stage.bytes_in for stage in seen.values())
+
+    wait_for(all_at_work)
+    runner.cancel(job.id)
+    with pytest.raises(AbortError):
+        job.future.result(30)
+    last = job.snapshot().stages
+    assert all(stage.bytes_in >= seen[stage.name].bytes_in for stage in last)
+    assert all(stage.queued == 0 for stage in last)
+
+
 def test_cancel_of_a_queued_job_is_immediate(runner: JobRunner, tmp_path: Path, big: str) -> None:
     first = runner.submit(slow_save(tmp_path / "a.jcf", big))
     second = runner.submit(slow_save(tmp_path / "a.jcf", big))
@@ -285,6 +309,21 @@ def test_close_of_a_runner_that_was_never_used() -> None:
     runner.close()
 
 
+@pytest.mark.timeout(30)
+def test_an_engine_that_can_not_start_says_so_and_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kamaros_gui.jobs.operations", None)  # as in a damaged installation
+    threads = threading.active_count()
+    runner = JobRunner()
+    for _ in range(2):
+        with pytest.raises(KamarosError, match="could not be started"):
+            runner.submit(VerifyRequest(archive="x"))
+    with pytest.raises(KamarosError, match="could not be started"):
+        runner.query(ListRequest(archive="x"))
+    assert runner.snapshots() == ()
+    assert threading.active_count() == threads
+    runner.close()
+
+
 def test_two_runners_do_not_write_one_archive_at_once(tmp_path: Path, big: str) -> None:
     one, two = JobRunner(), JobRunner()
     try:
@@ -383,6 +422,38 @@ def test_fault_of_the_program_is_told_with_its_traceback_in_the_details() -> Non
     assert "ZeroDivisionError: oops" in told.message
     assert "Traceback" in told.details
     assert "report" in told.hint
+
+
+def test_snapshots_carry_what_the_stages_did_so_far() -> None:
+    job = in_state(JobState.RUNNING)
+    assert job.snapshot().stages == ()
+    job.control.stages["write"].worked(0.5, bytes_in=3)
+    job.control.stages["read"].follow(lambda: StreamStatistics(bytes_in=5, queued=5))
+    assert job.snapshot().stages == (
+        StageStatistics("read", bytes_in=5, queued=5),
+        StageStatistics("write", bytes_in=3, busy=0.5),
+    )
+
+
+@pytest.mark.parametrize("before", [JobState.DONE, JobState.FAILED, JobState.CANCELLED])
+def test_a_job_that_has_ended_keeps_the_figures_and_lets_the_streams_go(before: JobState) -> None:
+    job = in_state(JobState.CANCELLING if before is JobState.CANCELLED else JobState.RUNNING)
+    asked: list[None] = []
+
+    def statistics() -> StreamStatistics:
+        asked.append(None)
+        return StreamStatistics(bytes_in=5, queued=5)
+
+    job.control.stages["read"].follow(statistics)
+    if before is JobState.DONE:
+        job.succeed(REPORT)
+    else:
+        job.fail(StorageError("broken") if before is JobState.FAILED else job.control.signal.reason)
+    assert job.state is before
+    asked.clear()
+    assert job.snapshot().stages == (StageStatistics("read", bytes_in=5),)
+    assert job.snapshot().stages is job.snapshot().stages
+    assert asked == []
 
 
 def test_snapshots_and_requests_are_frozen() -> None:
