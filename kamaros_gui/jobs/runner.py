@@ -189,7 +189,7 @@ class JobRunner:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, job: Job, config: JCFConfig) -> None:
-        key = os.path.realpath(job.request.archive)
+        key = os.path.realpath(job.request.archive)  # noqa: TID251 - links to one archive share a queue
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
             if not job.begin():

@@ -30,10 +30,9 @@ from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, pack_batch, pack
 from kamaros_gui.pipeline.timing import metered
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.append import AppendRegion
-from kamaros_gui.storage.primitives import Buffer, FilePrimitives, RandomAccess, disk_full
+from kamaros_gui.storage.primitives import Buffer, FilePrimitives, RandomAccess, changed, disk_full
 from kamaros_gui.storage.slabs import SlabPool
 from kamaros_gui.storage.sources import RangeSource, slab_size
-from kamaros_gui.storage.whole import changed
 from kamaros_gui.streams import ByteLengthQueuingStrategy, ReadableStream
 
 __all__ = ["SaveFlow"]

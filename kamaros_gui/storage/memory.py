@@ -15,8 +15,7 @@ from kamaros_gui.storage.failures import storage_errors
 from kamaros_gui.storage.memory_files import MemoryFile, MemoryNewFile
 from kamaros_gui.storage.memory_nodes import FileNode, FolderNode, LinkNode, Node, Volume, os_error
 from kamaros_gui.storage.memory_tree import Tree
-from kamaros_gui.storage.primitives import FileStatus, OpenMode, not_found
-from kamaros_gui.storage.whole import changed
+from kamaros_gui.storage.primitives import FileStatus, OpenMode, changed, not_found
 
 __all__ = ["MemoryAdapter"]
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from kamaros_gui.base.config import format_size
-from kamaros_gui.base.errors import DiskFullError, IntegrityError, NotFoundError, StorageError
+from kamaros_gui.base.errors import DiskFullError, IntegrityError, NotFoundError, SourceChangedError, StorageError
 from kamaros_gui.base.texts import display_path
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "OpenMode",
     "RandomAccess",
     "ReadAccess",
+    "changed",
     "cut_short",
     "disk_full",
     "not_found",
@@ -296,6 +297,12 @@ def not_found(path: str) -> NotFoundError:
     """Return the error for a path that does not exist."""
     shown = display_path(path)
     return NotFoundError(f"There is no file or folder {shown}.", path=shown, hint="Check the path.")
+
+
+def changed(path: str) -> SourceChangedError:
+    """Return the error for a file that changed while it was read."""
+    shown = display_path(path)
+    return SourceChangedError(f"{shown} changed while it was read.", path=shown, hint="Save it again when it is quiet.")
 
 
 def disk_full(path: str, volume: str, wanted: int, free: int) -> DiskFullError:

@@ -8,13 +8,11 @@ import stat
 from collections.abc import Sequence
 from typing import Final
 
-from kamaros_gui.base.errors import SourceChangedError
-from kamaros_gui.base.texts import display_path
 from kamaros_gui.storage.failures import storage_errors
 from kamaros_gui.storage.files import status_of
-from kamaros_gui.storage.primitives import Buffer, FileStatus
+from kamaros_gui.storage.primitives import Buffer, FileStatus, changed
 
-__all__ = ["FileWriter", "changed", "read_link", "read_whole", "set_attributes", "write_link"]
+__all__ = ["FileWriter", "read_link", "read_whole", "set_attributes", "write_link"]
 
 _ATTEMPTS: Final = 3
 _SPARSE_UNIT: Final = bytes(64 * 1024)
@@ -53,12 +51,6 @@ def read_whole(path: str, limit: int) -> tuple[bytes, FileStatus]:
         finally:
             os.close(fd)
     raise changed(path)
-
-
-def changed(path: str) -> SourceChangedError:
-    """Return the error for a file that changed while it was read."""
-    shown = display_path(path)
-    return SourceChangedError(f"{shown} changed while it was read.", path=shown, hint="Save it again when it is quiet.")
 
 
 def read_link(path: str) -> bytes:
