@@ -201,13 +201,16 @@ class Transaction:
             self._journal.remove()
 
     def _publish(self) -> None:
-        if self.files.exists(self.path):
+        try:
+            self.files.rename(part_path(self.path), self.path, replace=False)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
             raise StorageError(
                 f"{display_path(self.path)} was made by another program meanwhile.",
                 path=display_path(self.path),
                 hint="Save again to add to it, or choose another name.",
-            )
-        self.files.rename(part_path(self.path), self.path)
+            ) from error
         try:
             self.files.sync_folder(os.path.dirname(self.path))
         except StorageError:

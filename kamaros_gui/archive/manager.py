@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from kamaros_gui.archive.adding import Added, add_content, add_disk_file, paths_below
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import Container
+from kamaros_gui.archive.history import describe
 from kamaros_gui.archive.opening import OpenStreams
 from kamaros_gui.archive.operation import OnProgress, Operation
 from kamaros_gui.archive.planning import SaveOptions
@@ -31,6 +32,8 @@ from kamaros_gui.storage.adapter import FileSystemAdapter
 from kamaros_gui.storage.local import LocalAdapter
 
 __all__ = ["JCFManager", "VersionName"]
+
+T = TypeVar("T")
 
 VersionName = str | VersionInfo
 """A version: its id, a unique prefix of it, a tag, ``HEAD``, ``HEAD~n``; or what the history says of it."""
@@ -69,13 +72,14 @@ class JCFManager:
         workers: Workers | None = None,
         files: FileSystemAdapter | None = None,
     ) -> None:
-        self.path = os.path.abspath(os.fspath(path))
-        self.config = config
         self._files = files or LocalAdapter()
+        self.path = self._files.absolute(os.fspath(path))
+        self.config = config
         self._owns_workers = workers is None
         self._workers = workers or Workers(config.effective_workers)
         self._checkpoint: Checkpoint | None = None
         self._writing = asyncio.Lock()
+        self._writing_loop: asyncio.AbstractEventLoop | None = None
         self._streams = OpenStreams(self._files, self._workers, config.chunk_size)
 
     @classmethod
@@ -105,7 +109,7 @@ class JCFManager:
         manager = cls(path, config or JCFConfig(), workers, files)
         try:
             if await manager._workers.io(manager._files.exists, manager.path):
-                (await manager._load()).close()
+                await manager._read(lambda _container: None)
             elif not create:
                 shown = display_path(manager.path)
                 raise NotFoundError(f"There is no archive {shown}.", path=shown, hint="Check the path.")
@@ -284,13 +288,18 @@ class JCFManager:
             IntegrityError: what was written can't be read back, where the settings ask for that.
         """
 
-        async def work(running: RunControl) -> None:
+        async def work(running: RunControl) -> VersionInfo | None:
             async with self._turn(running):
-                if self._checkpoint is not None:
-                    await self._checkpoint.commit(message, author, running)
-                    self._checkpoint = None
+                if self._checkpoint is None:
+                    return None
+                state = await self._checkpoint.commit(message, author, running)
+                self._checkpoint = None
+                # Not read back from the archive: nothing may fail once the version is there.
+                return describe(state.manifest, state.manifest.versions[-1]) if state.manifest.versions else None
 
-        await Operation(signal, on_progress, control).run(work)
+        newest = await Operation(signal, on_progress, control).run(work)
+        if newest is not None:
+            return newest
         versions = await self.history() if await self._workers.io(self._files.exists, self.path) else ()
         if not versions:
             raise ArchiveError(f"{display_path(self.path)} has no version yet, and nothing was added.")
@@ -304,7 +313,7 @@ class JCFManager:
         """
 
         async def work(_running: RunControl) -> None:
-            async with self._writing:
+            async with self._writers():
                 checkpoint, self._checkpoint = self._checkpoint, None
                 if checkpoint is not None:
                     await checkpoint.rollback()
@@ -398,11 +407,7 @@ class JCFManager:
             VersionNotFoundError: there is no such version.
             NotFoundError, IntegrityError: the archive can't be read.
         """
-        container = await self._load()
-        try:
-            return await self._workers.io(list_version, container, _name_of(version))
-        finally:
-            container.close()
+        return await self._read(lambda container: list_version(container, _name_of(version)))
 
     async def history(self, path: str = "") -> tuple[VersionInfo, ...]:
         """Return the versions, newest first: all, or those that touched *path*.
@@ -411,11 +416,7 @@ class JCFManager:
             NotFoundError: no version ever had that path, or there is no archive.
             IntegrityError: the archive can't be read.
         """
-        container = await self._load()
-        try:
-            return await self._workers.io(history_of, container, path)
-        finally:
-            container.close()
+        return await self._read(lambda container: history_of(container, path))
 
     # ------------------------------------------------------------------------------------------- the end
 
@@ -444,18 +445,38 @@ class JCFManager:
     ) -> None:
         await self.close()
 
-    async def _load(self) -> Container:
-        return await self._workers.io(Container.load, self._files, self.path)
+    async def _read(self, look: Callable[[Container], T]) -> T:
+        """Return what *look* finds in the newest committed state; it runs in a thread."""
+
+        def work() -> T:
+            container = Container.load(self._files, self.path)
+            try:
+                return look(container)
+            finally:
+                container.close()
+
+        async def run(_running: RunControl) -> T:
+            return await self._workers.io(work)
+
+        return await Operation().run(run)
+
+    def _writers(self) -> asyncio.Lock:
+        """Return the lock that lets one operation write at a time; a lock serves one loop only."""
+        loop = asyncio.get_running_loop()
+        if self._writing_loop is not loop:
+            self._writing, self._writing_loop = asyncio.Lock(), loop
+        return self._writing
 
     @contextlib.asynccontextmanager
     async def _turn(self, running: RunControl) -> AsyncIterator[None]:
         """Wait until nobody else writes through this manager, or for an abort."""
-        await abortable(asyncio.ensure_future(self._writing.acquire()), running.signal)
+        writing = self._writers()
+        await abortable(asyncio.ensure_future(writing.acquire()), running.signal)
         try:
             running.signal.throw_if_aborted()
             yield
         finally:
-            self._writing.release()
+            writing.release()
 
     async def _begun(self) -> Checkpoint:
         if self._checkpoint is None:

@@ -94,7 +94,7 @@ def make_plan(
     builder = _Builder(head, into, reread=reread, on_found=on_found)
     roots = walk_tree(
         files,
-        _distinct_roots(options.paths),
+        _distinct_roots(files, options.paths),
         excludes=options.excludes,
         ignore=ignore,
         should_stop=should_stop,
@@ -156,7 +156,7 @@ class _Builder:
         )
 
 
-def _distinct_roots(paths: tuple[str, ...]) -> list[str]:
+def _distinct_roots(files: FilePrimitives, paths: tuple[str, ...]) -> list[str]:
     """Return *paths* without repetitions.
 
     Raises:
@@ -167,8 +167,8 @@ def _distinct_roots(paths: tuple[str, ...]) -> list[str]:
     roots: list[str] = []
     for path in paths:
         children = path.replace(os.sep, "/").endswith(("/.", "/..")) or path in {".", ".."}
-        name = "" if children else os.path.basename(os.path.abspath(path))
-        place = os.path.abspath(path)
+        place = files.absolute(path)
+        name = "" if children else os.path.basename(place)
         if name and names.setdefault(name, place) != place:
             raise ArchiveError(
                 f"{display_path(names[name])} and {display_path(place)} would both be called “{name}” in the archive.",

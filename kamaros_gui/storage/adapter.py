@@ -71,7 +71,8 @@ class FileSystemAdapter(FilePrimitives):
 
         Chunks go to a temporary area beside *path*, in batches, one being written while the next is gathered; that is
         the backpressure. Closing the stream renames the file to its name. Until then *path* is as it was, and after an
-        abort or an error nothing is left.
+        abort or an error nothing is left. Only where the folder can't be synced after the rename (*sync*) does the
+        close fail although the file is there.
 
         Args:
             path: the file; its folder must exist.

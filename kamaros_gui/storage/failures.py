@@ -65,3 +65,14 @@ def storage_errors(path: str | bytes, action: str, wanted: int = 0) -> Iterator[
         yield
     except OSError as error:
         raise translate(error, path, action, wanted) from error
+    except UnicodeEncodeError as error:
+        raise _impossible(path, action, "no file here can have that name") from error
+    except ValueError as error:
+        if "null" not in str(error):  # what os functions say of a zero byte in a path
+            raise
+        raise _impossible(path, action, "its name has a zero byte in it") from error
+
+
+def _impossible(path: str | bytes, action: str, reason: str) -> StorageError:
+    shown = display_path(path)
+    return StorageError(f"{shown} can't be {action}: {reason}.", path=shown, hint="Use another name.")

@@ -36,9 +36,12 @@ class FileSource:
         self._opening: asyncio.Future[Any] | None = None
         self._file: RandomAccess | None = None
         self._range: RangeSource | None = None
+        self._controller: _EndingLater | None = None
+        self._cancelled = False
 
-    async def start(self, _controller: object) -> None:
+    async def start(self, controller: Controller) -> None:
         """Open the file."""
+        self._controller = _EndingLater(controller)
         self._opening = self._submit(self._open)
         self._file, size = await self._opening
         rest = max(0, size - self._offset)
@@ -53,12 +56,13 @@ class FileSource:
 
     def pull(self, controller: Controller) -> Awaitable[None] | None:
         """Enqueue chunks while there is room; returns an awaitable only when the disk must be waited for."""
-        source = self._started()
-        waiting = source.pull(controller)
-        return self._finish(source, waiting) if waiting is not None or source.finished else None
+        source, held = self._started()
+        waiting = source.pull(held)
+        return self._finish(source, waiting, controller) if waiting is not None or source.finished else None
 
     async def cancel(self, reason: object = None) -> None:
         """Wait for the call under way and close the file."""
+        self._cancelled = True
         if self._opening is not None and self._range is None:
             await asyncio.wait([self._opening])
             if self._opening.exception() is None:
@@ -67,12 +71,12 @@ class FileSource:
             await self._range.cancel(reason)
         await self._close()
 
-    def _started(self) -> RangeSource:
-        if self._range is None:
+    def _started(self) -> tuple[RangeSource, _EndingLater]:
+        if self._range is None or self._controller is None:
             raise RuntimeError("a source is pulled after it has started")
-        return self._range
+        return self._range, self._controller
 
-    async def _finish(self, source: RangeSource, waiting: Awaitable[None] | None) -> None:
+    async def _finish(self, source: RangeSource, waiting: Awaitable[None] | None, controller: Controller) -> None:
         try:
             if waiting is not None:
                 await waiting
@@ -81,6 +85,8 @@ class FileSource:
             raise
         if source.finished:
             await self._close()
+            if not self._cancelled:
+                controller.close()
 
     def _open(self) -> tuple[RandomAccess, int]:
         file = self._files.open(self._path)
@@ -94,6 +100,21 @@ class FileSource:
         file, self._file = self._file, None
         if file is not None:
             await self._submit(file.close)
+
+
+class _EndingLater:
+    """Hands chunks on to a controller, but not the end: who sees that may delete the file, so it is closed before."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self.enqueue = controller.enqueue
+
+    @property
+    def desired_size(self) -> float | None:
+        return self._controller.desired_size
+
+    def close(self) -> None:
+        pass
 
 
 class AtomicFileSink:
@@ -115,6 +136,7 @@ class AtomicFileSink:
     ) -> None:
         self._files = files
         self._path = path
+        self._folder = os.path.dirname(path) or os.curdir
         self._replace = replace
         self._mode = mode
         self._mtime_ns = mtime_ns
@@ -157,7 +179,7 @@ class AtomicFileSink:
     # ------------------------------------------------------------------------------------ in worker threads
 
     def _begin(self) -> None:
-        self._area = StagingFolder(self._files, os.path.dirname(self._path) or os.curdir, make=False)
+        self._area = StagingFolder(self._files, self._folder, make=False)
         try:
             self._file = self._files.create(os.path.join(self._area.root, os.path.basename(self._path)))
         except BaseException:
@@ -172,7 +194,7 @@ class AtomicFileSink:
         file.finish(self._mode, time.time_ns() if self._mtime_ns is None else self._mtime_ns, sync=self._sync)
         self._files.rename(file.path, self._path, replace=self._replace)
         if self._sync:
-            self._files.sync_folder(os.path.dirname(self._path) or os.curdir)
+            self._files.sync_folder(self._folder)
 
     def _started(self) -> NewFile:
         if self._file is None:

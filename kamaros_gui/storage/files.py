@@ -73,6 +73,7 @@ class RandomAccessFile:
             StorageError: the file can't be read.
         """
         with storage_errors(self.path, "read"):
+            _check_offset(offset)
             data = self._read_once(offset, length)
             if len(data) == length or not data:
                 return data
@@ -94,6 +95,7 @@ class RandomAccessFile:
         """
         done = 0
         with storage_errors(self.path, "read"):
+            _check_offset(offset)
             while done < len(buffer):
                 got = self._read_once_into(buffer[done:], offset + done)
                 if not got:
@@ -120,6 +122,8 @@ class RandomAccessFile:
             DiskFullError: the volume is full; some of the bytes may be written.
             StorageError: the file can't be written.
         """
+        with storage_errors(self.path, "written"):
+            _check_offset(offset)
         total = sum(map(len, parts))
         done = 0
         pending = list(parts)
@@ -178,6 +182,12 @@ class RandomAccessFile:
         with self._seek_lock:
             os.lseek(self._fd, offset, os.SEEK_SET)
             return os.write(self._fd, parts[0])
+
+
+def _check_offset(offset: int) -> None:
+    """Refuse what the vectored calls would take for “where the file stands”."""
+    if offset < 0:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def _drop_written(parts: list[Buffer], written: int) -> list[Buffer]:

@@ -16,7 +16,7 @@ from kamaros_gui.base.errors import NotFoundError, StorageError
 from kamaros_gui.storage.adapter import FileSystemAdapter
 from kamaros_gui.storage.failures import free_space, mount_point, storage_errors, translate
 from kamaros_gui.storage.files import RandomAccessFile, status_of, sync_directory
-from kamaros_gui.storage.primitives import FileStatus, OpenMode
+from kamaros_gui.storage.primitives import FileStatus, OpenMode, not_found
 from kamaros_gui.storage.whole import FileWriter, read_link, read_whole, set_attributes, write_link
 
 __all__ = ["LocalAdapter"]
@@ -29,16 +29,11 @@ class LocalAdapter(FileSystemAdapter):
 
     def find(self, path: str) -> FileStatus | None:
         """Return the status of *path*, ``None`` where nothing has that name."""
-        try:
-            return status_of(os.lstat(path))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise translate(error, path, "read") from error
-
-    def exists(self, path: str) -> bool:
-        """Whether something has the name *path*, be it a link that leads nowhere."""
-        return os.path.lexists(path)
+        with storage_errors(path, "read"):
+            try:
+                return status_of(os.lstat(path))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def list(self, folder: str) -> Iterator[tuple[str, FileStatus | StorageError | NotFoundError]]:
         """Return name and status of everything in *folder*, sorted by name."""
@@ -46,9 +41,14 @@ class LocalAdapter(FileSystemAdapter):
             found = sorted(entries, key=lambda entry: entry.name)
         return ((entry.name, _status_or_error(entry)) for entry in found)
 
+    def absolute(self, path: str) -> str:
+        """Return *path* from the root on, ``.`` and ``..`` worked out by their letters alone."""
+        return os.path.abspath(path)
+
     def resolve(self, path: str) -> str:
         """Return *path* absolute, with every link followed, whether or not it exists."""
-        return os.path.realpath(path)
+        with storage_errors(path, "read"):
+            return os.path.realpath(path)
 
     def open(self, path: str, mode: OpenMode = "r") -> RandomAccessFile:
         """Open a file; links are followed."""
@@ -82,9 +82,12 @@ class LocalAdapter(FileSystemAdapter):
 
     def rename(self, source: str, destination: str, *, replace: bool = True) -> None:
         """Give *source* the name *destination*, at once, across a mount point if need be."""
+        if self.find(source) is None:
+            raise not_found(source)
         with storage_errors(destination, "written"):
-            if not replace and os.path.lexists(destination):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            if not replace:
+                _rename_to_free_name(source, destination)
+                return
             try:
                 os.replace(source, destination)
             except OSError as error:
@@ -159,9 +162,14 @@ class LocalAdapter(FileSystemAdapter):
         return mount_point(path)
 
     def folds_case(self, folder: str) -> bool:
-        """Whether names in *folder*, whose own name has letters in it, that differ only by case are the same."""
-        parent, name = os.path.split(folder)
-        return os.path.lexists(os.path.join(parent, name.swapcase()))
+        """Whether names in *folder* that differ only by case are the same; false where that can't be told."""
+        parent, name = os.path.split(os.path.abspath(folder))
+        if name.swapcase() == name:
+            return False
+        try:
+            return os.path.samestat(os.lstat(folder), os.lstat(os.path.join(parent, name.swapcase())))
+        except OSError:
+            return False
 
 
 def _status_or_error(entry: os.DirEntry[str]) -> FileStatus | StorageError | NotFoundError:
@@ -176,6 +184,29 @@ def _has_name(fd: int, path: str) -> bool:
         return os.path.samestat(os.fstat(fd), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+def _rename_to_free_name(source: str, destination: str) -> None:
+    """Rename, but never onto something: whoever else makes *destination* at the same moment loses or wins whole."""
+    if os.name == "nt":
+        os.rename(source, destination)  # there it refuses by itself
+        return
+    try:
+        os.link(source, destination, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A folder, another volume, or one without hard links: nothing better than a look beforehand is to be had.
+        if os.path.lexists(destination):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        try:
+            os.rename(source, destination)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _move_across(source, destination)
+    else:
+        os.unlink(source)
 
 
 def _move_across(source: str, destination: str) -> None:

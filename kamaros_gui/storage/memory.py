@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import os
+import posixpath
 from collections.abc import Iterator
 from typing import Final
 
@@ -59,6 +60,10 @@ class MemoryAdapter(FileSystemAdapter):
                 raise os_error(errno.ENOTDIR)
             names = sorted(node.children)
         return ((name, self._status_or_error(folder, node, name)) for name in names)
+
+    def absolute(self, path: str) -> str:
+        """Return *path* from the root on, ``.`` and ``..`` worked out by their letters alone."""
+        return posixpath.normpath(posixpath.join("/", path))
 
     def resolve(self, path: str) -> str:
         """Return *path* absolute, with every link followed, whether or not it exists."""

@@ -183,6 +183,10 @@ class FilePrimitives(abc.ABC):
         """
 
     @abc.abstractmethod
+    def absolute(self, path: str) -> str:
+        """Return *path* from the root on, ``.`` and ``..`` worked out by their letters alone."""
+
+    @abc.abstractmethod
     def resolve(self, path: str) -> str:
         """Return *path* absolute, with every link followed, whether or not it exists."""
 
@@ -234,7 +238,7 @@ class FilePrimitives(abc.ABC):
 
     @abc.abstractmethod
     def set_attributes(self, path: str, mode: int, mtime_ns: int) -> None:
-        """Set permission bits (without set-uid, set-gid and sticky) and modification time."""
+        """Set permission bits (without set-uid, set-gid and sticky) and modification time; a link is followed."""
 
     @abc.abstractmethod
     def rename(self, source: str, destination: str, *, replace: bool = True) -> None:

@@ -11,7 +11,7 @@ import os
 import secrets
 from typing import Final
 
-from kamaros_gui.base.errors import NotFoundError, StorageError
+from kamaros_gui.base.errors import DiskFullError, NotFoundError, StorageError
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.storage.primitives import FilePrimitives, RandomAccess
 
@@ -42,7 +42,7 @@ class StagingFolder:
 
     def __init__(self, files: FilePrimitives, target: str, *, make: bool = True) -> None:
         self._files = files
-        self.target = os.path.abspath(target)
+        self.target = files.absolute(target)
         self._made = _make_folders(files, self.target) if make else []
         try:
             remove_leftovers(files, self.target)
@@ -114,7 +114,7 @@ def _make_locked_folder(files: FilePrimitives, target: str) -> tuple[str, Random
         folder = os.path.join(target, f"{_PREFIX}{secrets.token_hex(4)}{_SUFFIX}")
         try:
             files.make_folder(folder, 0o700)
-        except StorageError as error:
+        except (StorageError, NotFoundError) as error:
             if isinstance(error.__cause__, FileExistsError):
                 continue
             raise _about(target, folder, error) from error
@@ -133,10 +133,14 @@ def _make_locked_folder(files: FilePrimitives, target: str) -> tuple[str, Random
     raise StorageError(f"{shown} is written by several programs at once.", path=shown, hint="Try again.")
 
 
-def _about(target: str, folder: str, error: StorageError) -> StorageError:
+def _about(target: str, folder: str, error: StorageError | NotFoundError) -> StorageError | NotFoundError:
     """Return *error* for the folder the user knows; the hidden one means nothing to them."""
     shown = display_path(target)
-    return StorageError(error.message.replace(display_path(folder), shown), path=shown, hint=error.hint)
+    message = error.message.replace(display_path(folder), shown)
+    if isinstance(error, DiskFullError):
+        return DiskFullError(message, path=shown, volume=error.volume, missing=error.missing, hint=error.hint)
+    kind = NotFoundError if isinstance(error, NotFoundError) else StorageError
+    return kind(message, path=shown, hint=error.hint)
 
 
 def _remove_abandoned(files: FilePrimitives, folder: str) -> bool:

@@ -88,7 +88,7 @@ def walk_tree(
     names: list[str] = []
     walker = _Walker(files, excludes, ignore, should_stop, on_item, on_problem)
     for root in roots:
-        if _means_children(root):
+        if _means_children(files, root):
             if files.stat(files.resolve(root)).kind != "directory":
                 shown = display_path(root)
                 raise StorageError(f"{shown} can't be read: Not a directory.", path=shown, hint="Check the path.")
@@ -97,15 +97,15 @@ def walk_tree(
         else:
             source = root.rstrip("/" + os.sep) or root
             status = files.stat(source)
-            name = os.path.basename(os.path.abspath(root))
+            name = os.path.basename(files.absolute(root))
             names.append(name)
             walker.visit(source, name, status)
     return names
 
 
-def _means_children(root: str) -> bool:
+def _means_children(files: FilePrimitives, root: str) -> bool:
     tail = root.replace(os.sep, "/")
-    return tail in {".", ".."} or tail.endswith(("/.", "/..")) or not os.path.basename(os.path.abspath(root))
+    return tail in {".", ".."} or tail.endswith(("/.", "/..")) or not os.path.basename(files.absolute(root))
 
 
 class _Walker:

@@ -124,10 +124,12 @@ class FileWriter:
         self.close()
 
     def discard(self) -> None:
-        """Close and delete the file."""
+        """Close and delete the file, unless something else has its name by now."""
+        mine = os.fstat(self._fd) if self._fd >= 0 else None
         self.close()
         with storage_errors(self.path, "removed"), contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+            if mine is None or os.path.samestat(mine, os.lstat(self.path)):
+                os.unlink(self.path)
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
