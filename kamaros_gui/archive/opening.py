@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
 
 from kamaros_gui.archive.container import Container
-from kamaros_gui.archive.operation import PROGRESS_INTERVAL, OnProgress
+from kamaros_gui.archive.operation import OnProgress, ProgressTeller
 from kamaros_gui.archive.paths import check_folder
 from kamaros_gui.archive.views import view_version
 from kamaros_gui.base.abort import AbortController, AbortSignal
@@ -42,7 +42,7 @@ class OpenStreams:
         self._workers = workers
         self._chunk_size = chunk_size
         self._closing = AbortController()
-        self._open: set[asyncio.Future[None]] = set()
+        self._open: dict[asyncio.Future[None], Container] = {}
 
     async def open(
         self, archive: str, path: str, version: str, signal: AbortSignal | None, on_progress: OnProgress | None
@@ -51,26 +51,50 @@ class OpenStreams:
         signals = [self._closing.signal] if signal is None else [signal, self._closing.signal]
         control = RunControl(AbortSignal.any(signals))
         control.signal.throw_if_aborted()
+        opening = asyncio.ensure_future(self._open_stream(archive, path, version, control, on_progress))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # A thread may be opening the file right now: whoever is cancelled waits for it, and closes it again.
+            while not opening.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([opening])
+            if not opening.cancelled() and opening.exception() is None:
+                await opening.result().cancel()
+            raise
+
+    async def close(self) -> None:
+        """Error the streams that are open with an AbortError, and wait until their files are closed."""
+        self._closing.abort(AbortError("The archive was closed."))
+        loop = asyncio.get_running_loop()
+        for ended in [each for each in self._open if each.get_loop() is not loop]:
+            self._open.pop(ended).close()  # the loop it was read on has ended
+        if self._open:
+            await asyncio.wait(self._open)
+
+    async def _open_stream(
+        self, archive: str, path: str, version: str, control: RunControl, on_progress: OnProgress | None
+    ) -> ByteStream:
         container = await self._workers.io(Container.load, self._files, archive)
+        teller = ProgressTeller(control, on_progress)
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def release() -> None:
+            try:
+                await teller.finish()
+                await self._workers.io(container.close)
+            finally:
+                self._open.pop(ended, None)
+                ended.set_result(None)
+            teller.tell()
+
         try:
             entry, sha256 = await self._workers.io(_find, container, path, version)
-            control.progress.start()
             control.progress.phase = Phase.TRANSFERRING
             control.progress.begin_file(path, entry.size, self._chunk_size)
             control.progress.bytes_total, control.progress.files_total = entry.size, 1
-            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            ticker = asyncio.create_task(_tick(control, on_progress)) if on_progress is not None else None
-
-            async def release() -> None:
-                control.progress.finish()
-                if ticker is not None and on_progress is not None:
-                    ticker.cancel()
-                    on_progress(control.progress.snapshot())
-                await self._workers.io(container.close)
-                self._open.discard(ended)
-                ended.set_result(None)
-
-            stream = await open_entry(
+            self._open[ended] = container
+            return await open_entry(
                 container.file,
                 entry,
                 path,
@@ -82,16 +106,8 @@ class OpenStreams:
                 release=release,
             )
         except BaseException:
-            container.close()
+            await release()
             raise
-        self._open.add(ended)
-        return stream
-
-    async def close(self) -> None:
-        """Error the streams that are open with an AbortError, and wait until their files are closed."""
-        self._closing.abort(AbortError("The archive was closed."))
-        if self._open:
-            await asyncio.wait(self._open)
 
 
 def _find(container: Container, path: str, version: str) -> tuple[ZipEntry, str]:
@@ -116,9 +132,3 @@ def _find(container: Container, path: str, version: str) -> tuple[ZipEntry, str]
     if entry.encrypted:
         raise UnsupportedEntryError(f"{path} is encrypted.")
     return entry, state.hash
-
-
-async def _tick(control: RunControl, on_progress: Callable[..., object]) -> None:
-    while True:
-        on_progress(control.progress.snapshot())
-        await asyncio.sleep(PROGRESS_INTERVAL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -11,14 +12,55 @@ from kamaros_gui.base.abort import AbortController, AbortSignal
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.progress import ProgressSnapshot
 
-__all__ = ["PROGRESS_INTERVAL", "OnProgress", "Operation"]
+__all__ = ["OnProgress", "Operation", "ProgressTeller"]
+
+logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[ProgressSnapshot], object]
 
-PROGRESS_INTERVAL: Final = 0.1
+_PROGRESS_INTERVAL: Final = 0.1
 """Seconds between two calls of a progress listener: as often as a person can follow."""
 
 T = TypeVar("T")
+
+
+class ProgressTeller:
+    """Tells a listener of the progress, ten times a second until :meth:`finish`.
+
+    A listener that raises is logged and told again the next time: what it listens to may be done already, and must not
+    seem to have failed.
+
+    Args:
+        control: has the progress; its clock is started.
+        on_progress: the listener, ``None`` for nobody.
+    """
+
+    def __init__(self, control: RunControl, on_progress: OnProgress | None) -> None:
+        self._progress = control.progress
+        self._on_progress = on_progress
+        self._progress.start()
+        self._ticker = asyncio.create_task(self._tick()) if on_progress is not None else None
+
+    async def finish(self) -> None:
+        """Stop the clock and the telling; nothing of it is left then."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.wait([self._ticker])
+        self._progress.finish()
+
+    def tell(self) -> None:
+        """Tell the listener how far it is now."""
+        if self._on_progress is None:
+            return
+        try:
+            self._on_progress(self._progress.snapshot())
+        except Exception:
+            logger.exception("A progress listener failed")
+
+    async def _tick(self) -> None:
+        while True:
+            self.tell()
+            await asyncio.sleep(_PROGRESS_INTERVAL)
 
 
 class Operation:
@@ -48,18 +90,12 @@ class Operation:
         A cancel of the caller's task becomes an abort, and goes on only when the work has cleaned up: threads still
         write while a coroutine is torn down, and nobody may cut the file back before they have ended.
         """
-        control = self._control
-        control.progress.start()
-        ticker = asyncio.create_task(self._tick(self._on_progress)) if self._on_progress is not None else None
+        teller = ProgressTeller(self._control, self._on_progress)
         try:
-            result = await self._to_its_end(work(control))
+            result = await self._to_its_end(work(self._control))
         finally:
-            if ticker is not None:
-                ticker.cancel()
-                await asyncio.gather(ticker, return_exceptions=True)
-            control.progress.finish()
-        if self._on_progress is not None:
-            self._on_progress(control.progress.snapshot())
+            await teller.finish()
+        teller.tell()
         return result
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -74,8 +110,3 @@ class Operation:
             if not task.cancelled():
                 task.exception()  # looked at, so that asyncio does not complain about it
             raise
-
-    async def _tick(self, on_progress: OnProgress) -> None:
-        while True:
-            on_progress(self._control.progress.snapshot())
-            await asyncio.sleep(PROGRESS_INTERVAL)

@@ -48,6 +48,7 @@ class JobCard(Card):
         details_requested: the details of a failure are asked for.
         report_requested: the problems a verification found are asked for.
         folder_requested: the folder of a restore is to be opened.
+        unfolded: the figures of the stages were unfolded, and want to be seen.
 
     Args:
         snapshot: the job.
@@ -61,6 +62,7 @@ class JobCard(Card):
     details_requested = Signal()
     report_requested = Signal()
     folder_requested = Signal()
+    unfolded = Signal()
 
     def __init__(self, snapshot: JobSnapshot, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -231,6 +233,8 @@ class JobCard(Card):
         self._show_stages(self.snapshot)
         self.stages.setVisible(shown)
         self.stages_button.setIcon(icon("chevron-down" if shown else "chevron-right"))
+        if shown:
+            self.unfolded.emit()
 
     def _copy_selected(self) -> None:
         selection: QItemSelectionModel = self.issue_view.selectionModel()

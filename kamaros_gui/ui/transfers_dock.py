@@ -122,6 +122,8 @@ class TransfersDock(QDockWidget):
         card.details_requested.connect(lambda: self._show_error(card.snapshot))
         card.report_requested.connect(lambda: self._show_report(card.snapshot))
         card.folder_requested.connect(lambda: self._open_folder(card.snapshot))
+        # Once the layout has made room for them.
+        card.unfolded.connect(lambda: self._scroll.ensureWidgetVisible(card.stages), Qt.ConnectionType.QueuedConnection)
         self._cards[job_id] = card
         self._list.insertWidget(0, card)
         self._scroll.verticalScrollBar().setValue(0)

@@ -315,6 +315,9 @@ class Scenario:
         window.history.show()
         card = await self.drop_on(window, window, answer=1)
         window.page.go_to("Studio/Notes")
+        if self.options.shots:
+            window.resizeDocks([window.transfers], [270], Qt.Orientation.Vertical)
+            card.stages_button.setChecked(True)
         await self.watch(card, shot="transfer")
         await until(lambda: len(window.history.model.versions) == 2, PATIENCE)
 
