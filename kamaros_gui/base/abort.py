@@ -17,12 +17,13 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final, final
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from kamaros_gui.base.errors import AbortError, AbortTimeoutError
 
@@ -88,6 +89,7 @@ class AbortSignal:
         "_pinned",
         "_reason",
         "_sources",
+        "_timer",
     )
 
     def __init__(self) -> None:
@@ -101,6 +103,7 @@ class AbortSignal:
         self._sources: tuple[AbortSignal, ...] = ()
         self._dependents: WeakValueDictionary[int, AbortSignal] | None = None
         self._pinned: dict[int, AbortSignal] | None = None
+        self._timer: _Timer | None = None
 
     @property
     def aborted(self) -> bool:
@@ -125,15 +128,16 @@ class AbortSignal:
                 if source._pinned is None:
                     source._pinned = {}
                 source._pinned[self._number] = self
+                source._keep_if_needed()
+            self._keep_if_needed()
 
     def remove_listener(self, callback: AbortListener) -> None:
         """Take a listener back; one that is not there is ignored."""
         with _lock:
             self._listeners.pop(callback, None)
             if not self._listeners:
-                for source in self._sources:
-                    if source._pinned is not None:
-                        source._pinned.pop(self._number, None)
+                self._unpin()
+            self._keep_if_needed()
 
     def throw_if_aborted(self) -> None:
         """Raise the reason, or an :class:`AbortReasonError` carrying it, if the abort has happened.
@@ -145,11 +149,14 @@ class AbortSignal:
 
     @property
     def error(self) -> BaseException:
-        """The reason as something that can be raised: always the same object for one signal."""
-        with _lock:
-            if self._error is None:
-                self._error = exception_from(self._reason)
-            return self._error
+        """The reason as something that can be raised: always the same object for one signal.
+
+        Raises:
+            RuntimeError: the signal is not aborted.
+        """
+        if self._error is None:
+            raise RuntimeError("the signal is not aborted")
+        return self._error
 
     @staticmethod
     def abort(reason: object = _DEFAULT) -> AbortSignal:
@@ -187,18 +194,16 @@ class AbortSignal:
     def timeout(seconds: float) -> AbortSignal:
         """Return a signal that aborts with an ``AbortTimeoutError`` after ``seconds``.
 
-        The listeners run on the event loop running now, or, where none is running, in a thread of their own.
-        The signal lives until then.
+        The listeners run on the event loop running now, or, where none is running, in a thread of their own. A signal
+        that nobody holds or listens to any more takes its timer and thread along.
+
+        Raises:
+            ValueError: ``seconds`` is negative or NaN.
         """
+        if not seconds >= 0:
+            raise ValueError(f"a timeout can't be {seconds} seconds")
         signal = AbortSignal()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            timer = threading.Timer(seconds, signal._fire, (AbortTimeoutError(),))
-            timer.daemon = True
-            timer.start()
-        else:
-            loop.call_later(seconds, signal._fire, AbortTimeoutError())
+        signal._timer = _Timer(signal, seconds)
         return signal
 
     def _fire(self, reason: object) -> None:
@@ -218,16 +223,27 @@ class AbortSignal:
         for signal in fired:
             signal._call_listeners()
 
-    def _mark(self, reason: object, error: BaseException | None) -> None:
+    def _mark(self, reason: object, error: BaseException) -> None:
+        # In this order: other threads look at the flag without the lock, and then expect the rest.
         self._reason = reason
         self._error = error
         self._aborted = True
         for source in self._sources:
-            if source._dependents is not None:
-                source._dependents.pop(self._number, None)
+            assert source._dependents is not None  # noqa: S101 - any() has put this signal there; for the type checker
+            source._dependents.pop(self._number, None)
+        self._unpin()
+        self._sources = ()
+
+    def _unpin(self) -> None:
+        for source in self._sources:
             if source._pinned is not None:
                 source._pinned.pop(self._number, None)
-        self._sources = ()
+                source._keep_if_needed()
+
+    def _keep_if_needed(self) -> None:
+        """Live until the timeout while somebody listens, here or to a signal derived from this one."""
+        if self._timer is not None:
+            self._timer.kept = self if self._listeners or self._pinned else None
 
     def _call_listeners(self) -> None:
         # Taken one by one, so that a listener removed by an earlier one is not called any more.
@@ -244,6 +260,44 @@ class AbortSignal:
 
 
 AbortListener = Callable[[AbortSignal], object]
+
+
+class _Timer:
+    """Fires a signal after a time, unless the signal is gone by then.
+
+    It knows the signal weakly, so a signal that is dropped before its time ends the timer at once. This may happen in
+    the garbage collection of any thread, in the midst of anything: nothing it calls takes a lock that could be held.
+    """
+
+    __slots__ = ("kept", "signal")
+
+    def __init__(self, signal: AbortSignal, seconds: float) -> None:
+        self.kept: AbortSignal | None = None
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            gate = threading.Lock()
+            gate.acquire()
+            self.signal = ref(signal, lambda _gone: gate.release())
+            threading.Thread(target=self._wait, args=(gate, seconds), name="kamaros-timeout", daemon=True).start()
+        else:
+            handle = loop.call_later(seconds, self._fire)
+            self.signal = ref(signal, lambda _gone: _cancel(loop, handle))
+
+    def _wait(self, gate: threading.Lock, seconds: float) -> None:
+        if not gate.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
+            self._fire()
+
+    def _fire(self) -> None:
+        signal = self.signal()
+        self.kept = None
+        if signal is not None:
+            signal._fire(AbortTimeoutError())
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, handle: asyncio.TimerHandle) -> None:
+    with contextlib.suppress(RuntimeError):  # a closed loop has dropped its timers
+        loop.call_soon_threadsafe(handle.cancel)
 
 
 @final

@@ -10,6 +10,7 @@ Rules of the package:
   as needed, or not at all. Nobody is told off for a failure that was not awaited.
 - Whoever fails, the other side learns it once. Everything settles with the same error object, and the locks are
   released. An error may be any object; one that can't be raised arrives wrapped in ``AbortReasonError``.
+- Every stream measures itself: ``statistics()`` tells, on any thread, what went through and who waited for whom.
 - Nothing here cancels asyncio tasks, and only a coroutine returned by a source, sink or transformer becomes one.
 - ``RangeError`` of the standard is ``ValueError`` here, ``undefined`` is ``None``.
 
@@ -25,8 +26,10 @@ Three deviations, on purpose:
 """
 
 from kamaros_gui.streams.joined import pipe_all
-from kamaros_gui.streams.parallel import Job, JobResult, ParallelTransformer, ParallelTransformStream, Submit
-from kamaros_gui.streams.piping import PipePromise, pipe_to
+from kamaros_gui.streams.parallel import ParallelTransformStream
+from kamaros_gui.streams.parallel_core import Job, JobResult, ParallelTransformer, Submit
+from kamaros_gui.streams.pipe import PipePromise
+from kamaros_gui.streams.piping import pipe_to
 from kamaros_gui.streams.promise import Promise
 from kamaros_gui.streams.protocols import Transformer, UnderlyingSink, UnderlyingSource
 from kamaros_gui.streams.queuing import (
@@ -35,15 +38,12 @@ from kamaros_gui.streams.queuing import (
     QueuingStrategy,
     byte_length,
 )
-from kamaros_gui.streams.readable import (
-    ReadableStream,
-    ReadableStreamDefaultReader,
-    ReadableWritablePair,
-    ReadResult,
-)
+from kamaros_gui.streams.readable import ReadableStream, ReadableWritablePair
 from kamaros_gui.streams.readable_controller import ReadableController
+from kamaros_gui.streams.reader import ReadableStreamDefaultReader, ReadResult
 from kamaros_gui.streams.tee import DEFAULT_BOUND, tee
-from kamaros_gui.streams.transform import TransformController, TransformStream
+from kamaros_gui.streams.transform import TransformStream
+from kamaros_gui.streams.transform_controller import TransformController
 from kamaros_gui.streams.writable import WritableStream, WritableStreamDefaultWriter
 from kamaros_gui.streams.writable_controller import WritableController
 

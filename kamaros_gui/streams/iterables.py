@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any
 
-from kamaros_gui.streams.promise import Promise, method_of
+from kamaros_gui.streams.calling import method_of
+from kamaros_gui.streams.promise import Promise
 from kamaros_gui.streams.readable_controller import ReadableController
 
 __all__ = ["source_of"]

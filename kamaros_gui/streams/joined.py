@@ -7,8 +7,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from kamaros_gui.base.errors import AbortError
-from kamaros_gui.streams.piping import PipePromise
-from kamaros_gui.streams.promise import Promise, react
+from kamaros_gui.streams.calling import react
+from kamaros_gui.streams.pipe import PipePromise
+from kamaros_gui.streams.promise import Promise
 
 __all__ = ["pipe_all"]
 

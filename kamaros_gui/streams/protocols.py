@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from kamaros_gui.streams.readable_controller import ReadableController
-    from kamaros_gui.streams.transform import TransformController
+    from kamaros_gui.streams.transform_controller import TransformController
     from kamaros_gui.streams.writable_controller import WritableController
 
 __all__ = ["Transformer", "UnderlyingSink", "UnderlyingSource"]

@@ -15,6 +15,7 @@ __all__ = [
     "QueuingStrategy",
     "SizeOf",
     "byte_length",
+    "bytes_of",
     "checked_size",
     "high_water_mark_of",
     "size_of",
@@ -45,6 +46,20 @@ def byte_length(chunk: Any) -> int:
         nbytes: int = chunk.nbytes
         return nbytes
     return memoryview(chunk).nbytes
+
+
+def bytes_of(chunk: Any) -> int:
+    """Return the bytes in a chunk; 0 for one that is no buffer. For figures, where any chunk will do."""
+    kind = type(chunk)
+    if kind is memoryview:
+        nbytes: int = chunk.nbytes
+        return nbytes
+    if kind is bytes or kind is bytearray:
+        return len(chunk)
+    try:
+        return memoryview(chunk).nbytes
+    except TypeError:
+        return 0
 
 
 class ByteLengthQueuingStrategy:

@@ -1,41 +1,28 @@
-"""ReadableStream, its reader and its iterator.
+"""ReadableStream: what programs use of a readable stream.
 
-WHATWG Streams, section 4. The state machine is :class:`~kamaros_gui.streams.readable_controller.ReadableController`.
+WHATWG Streams, section 4.2. Readers are in ``reader``; the state machine is
+:class:`~kamaros_gui.streams.readable_controller.ReadableController`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kamaros_gui.base.abort import AbortSignal
+from kamaros_gui.base.statistics import StreamStatistics
 from kamaros_gui.streams.promise import Promise
 from kamaros_gui.streams.queuing import SizeOf, high_water_mark_of, size_of
 from kamaros_gui.streams.readable_controller import ReadableController
+from kamaros_gui.streams.reader import ReadableStreamDefaultReader, ReadableStreamIterator
 
 if TYPE_CHECKING:
     from kamaros_gui.streams.writable import WritableStream
 
-__all__ = ["ReadResult", "ReadableStream", "ReadableStreamDefaultReader", "ReadableWritablePair"]
+__all__ = ["ReadableStream", "ReadableWritablePair"]
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-class ReadResult(NamedTuple, Generic[T]):
-    """What a read brings.
-
-    Attributes:
-        value: the chunk; ``None`` at the end.
-        done: whether the stream has ended.
-    """
-
-    value: T | None
-    done: bool
-
-
-_END: ReadResult[Any] = ReadResult(None, True)  # noqa: FBT003 - the field's name is one line above
 
 
 class ReadableWritablePair(Generic[T, U]):
@@ -190,158 +177,17 @@ class ReadableStream(Generic[T]):
     def __aiter__(self) -> AsyncIterator[T]:
         return self.values()
 
+    def statistics(self) -> StreamStatistics:
+        """Return what has gone through so far. Plain reads, so any thread may call it.
+
+        ``chunks_in`` and ``bytes_in`` are what the source enqueued, ``chunks_out`` and ``bytes_out`` what was read;
+        chunks that a cancel or an error dropped are in neither. ``queued`` and ``high_water_mark`` are in the units of
+        the stream's strategy. ``waited_for_input`` are the seconds in which somebody's read was pending;
+        ``waited_for_output`` those in which the queue was full and nobody's read was pending, so that the source
+        was not asked. Both stand still once the source has closed the stream. A wait that goes on counts; time inside
+        a plain ``pull`` counts for neither. Called from another thread, the figures may be one chunk apart.
+        """
+        return self.controller.statistics()
+
     def __repr__(self) -> str:
         return f"<ReadableStream {self.controller.state}{' locked' if self.locked else ''}>"
-
-
-@final
-class ReadableStreamDefaultReader(Generic[T]):
-    """Reads a stream, which it locks until :meth:`release_lock`.
-
-    Raises:
-        TypeError: the stream is locked.
-    """
-
-    __slots__ = ("_closed", "_controller")
-
-    def __init__(self, stream: ReadableStream[T]) -> None:
-        controller = stream.controller
-        controller.acquire(self)
-        self._controller: ReadableController[T] | None = controller
-        self._closed: Promise[None] = Promise()
-        self.on_source()
-
-    @property
-    def closed(self) -> Promise[None]:
-        """Fulfilled when the stream closes; fails with its error, or with ``TypeError`` once the lock is released."""
-        return self._closed
-
-    def read(self) -> Promise[ReadResult[T]]:
-        """Read one chunk. The read takes its turn at once, whether or not it is awaited.
-
-        A read whose waiter was cancelled still takes its chunk. The promise fails with the stream's error, and with
-        ``TypeError`` if the reader was released.
-        """
-        promise: Promise[ReadResult[T]] = Promise()
-        controller = self._controller
-        if controller is None:
-            promise.reject(TypeError("the reader was released"))
-            return promise
-        controller.disturbed = True
-        if controller.state == "readable":
-            if controller.queue:
-                promise.resolve(ReadResult(controller.take(), False))  # noqa: FBT003 - done=False; a hot path
-            else:
-                controller.requests.append(promise)
-                controller.pull_if_needed()
-        elif controller.state == "closed":
-            promise.resolve(_END)
-        else:
-            assert controller.error_stored is not None  # noqa: S101 - an errored stream has one; for the type checker
-            promise.reject(controller.error_stored)
-        return promise
-
-    def cancel(self, reason: object = None) -> Promise[None]:
-        """Cancel the stream; see :meth:`ReadableStream.cancel`."""
-        if self._controller is None:
-            return Promise.rejected(TypeError("the reader was released"))
-        return self._controller.cancel(reason)
-
-    def release_lock(self) -> None:
-        """Let go of the stream. Pending reads fail with ``TypeError``; unread chunks stay for the next reader."""
-        controller, self._controller = self._controller, None
-        if controller is None:
-            return
-        error = TypeError("the reader was released")
-        if not self._closed.pending:
-            self._closed = Promise()
-        self._closed.reject(error)
-        controller.release()
-        requests = list(controller.requests)
-        controller.requests.clear()
-        for request in requests:
-            request.reject(error)
-
-    def on_chunk(self, chunk: T) -> None:
-        """Hand a chunk to the oldest pending read; called by the controller."""
-        assert self._controller is not None  # noqa: S101 - only the holder is called; for the type checker
-        self._controller.requests.popleft().resolve(ReadResult(chunk, False))  # noqa: FBT003 - done=False; a hot path
-
-    def on_source(self) -> None:
-        """Note that the stream closed or failed; called by the controller."""
-        controller = self._controller
-        if controller is None or controller.state == "readable":
-            return
-        requests = list(controller.requests)
-        controller.requests.clear()
-        if controller.state == "closed":
-            self._closed.resolve(None)
-            for request in requests:
-                request.resolve(_END)
-        elif controller.error_stored is not None:
-            for request in requests:
-                request.reject(controller.error_stored)
-            self._closed.reject(controller.error_stored)
-
-
-@final
-class ReadableStreamIterator(AsyncIterator[T]):
-    """The asynchronous iterator of a stream. Dropping it, as leaving a loop does, ends it like :meth:`aclose`."""
-
-    __slots__ = ("_prevent_cancel", "_reader")
-
-    def __init__(self, stream: ReadableStream[T], *, prevent_cancel: bool) -> None:
-        self._reader: ReadableStreamDefaultReader[T] | None = None
-        self._prevent_cancel = prevent_cancel
-        self._reader = stream.get_reader()
-
-    async def __anext__(self) -> T:
-        """Read the next chunk.
-
-        Raises:
-            StopAsyncIteration: the stream has ended.
-            BaseException: the stream's error.
-        """
-        if self._reader is None:
-            raise StopAsyncIteration
-        try:
-            result = await self._reader.read()
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            self._finish()
-            raise
-        if result.done:
-            self._finish()
-            raise StopAsyncIteration
-        chunk: T = result.value  # type: ignore[assignment]  # a chunk unless done; T may include None
-        return chunk
-
-    async def aclose(self, reason: object = None) -> None:
-        """End the iteration early: cancel the stream, unless told not to, and release it."""
-        if self._reader is None:
-            return
-        if self._prevent_cancel:
-            self._finish()
-            return
-        cancelled = self._reader.cancel(reason)
-        self._finish()
-        await cancelled
-
-    def _finish(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.release_lock()
-
-    def __del__(self) -> None:
-        # ``break`` drops the iterator without a word: CPython does this at once, so the source is told at once.
-        reader = self._reader
-        if reader is None:
-            return
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return  # the loop is gone, and the stream with it
-        if not self._prevent_cancel:
-            reader.cancel()
-        self._finish()

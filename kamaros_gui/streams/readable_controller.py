@@ -3,18 +3,21 @@
 The standard keeps this state in two objects, the stream and its default controller, because a stream may have
 another kind of controller there. Here there is one kind, so there is one object, and a pipe moves a chunk with one
 call. Names without an underscore below "For the package" are used by the reader, the pipe, the tee and the transform.
+The steps are those of WHATWG Streams, sections 4.6 and 4.9.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from kamaros_gui.base.abort import exception_from
-from kamaros_gui.streams.promise import Promise, call, is_awaitable, method_of, react
-from kamaros_gui.streams.queuing import SizeOf, checked_size
+from kamaros_gui.streams.calling import call, is_awaitable, method_of, react
+from kamaros_gui.streams.promise import Promise
+from kamaros_gui.streams.queuing import SizeOf, bytes_of, checked_size
+from kamaros_gui.streams.stream_controller import StreamController
 
 __all__ = ["ReadableController", "ReadableHolder"]
 
@@ -31,45 +34,34 @@ class ReadableHolder(Protocol):
         """Look at the stream's state, which has changed to closed or errored."""
 
 
-class ReadableController(Generic[T]):
-    """What a source uses to feed its stream: ``enqueue``, ``close``, ``error``, ``desired_size``."""
+class ReadableController(StreamController[ReadableHolder], Generic[T]):
+    """What a source uses to feed its stream: ``enqueue``, ``close``, ``error``, ``desired_size``.
+
+    WHATWG Streams, section 4.6 (ReadableStreamDefaultController).
+    """
 
     __slots__ = (
         "_cancel_source",
-        "_loop",
         "_pull_again",
         "_pull_source",
         "_pulling",
-        "_size_of",
         "close_requested",
         "disturbed",
-        "error_stored",
-        "high_water_mark",
-        "holder",
-        "queue",
-        "queue_size",
         "requests",
-        "started",
         "state",
         "wanted",
     )
 
     def __init__(self, source: object | None, high_water_mark: float, size_of: SizeOf | None) -> None:
-        self._loop = asyncio.get_running_loop()
+        super().__init__(high_water_mark, size_of)
         self._pull_source: Callable[[ReadableController[T]], object] | None = method_of(source, "pull")
         self._cancel_source: Callable[[object], object] | None = method_of(source, "cancel")
-        self._size_of = size_of
         self._pulling = False
         self._pull_again = False
-        self.high_water_mark = high_water_mark
         self.state: Literal["readable", "closed", "errored"] = "readable"
-        self.error_stored: BaseException | None = None
         self.disturbed = False
-        self.started = False
         self.close_requested = False
         self.queue: deque[tuple[T, float]] = deque()
-        self.queue_size: float = 0
-        self.holder: ReadableHolder | None = None
         self.requests: deque[Promise[Any]] = deque()
         # A pipe or tee asks for a chunk with this flag where a reader appends a request.
         self.wanted = False
@@ -86,30 +78,32 @@ class ReadableController(Generic[T]):
     def enqueue(self, chunk: T) -> None:
         """Add a chunk. It goes straight to whoever waits for one; the queue takes it otherwise, full or not.
 
+        Backpressure is the source's own business: a pull that is asked for means room, ``desired_size`` tells how much.
+
         Raises:
             TypeError: the stream is closed, closing or errored.
             ValueError: the strategy's size for it is negative, NaN or infinite; the stream has failed with this error.
         """
         if self.close_requested or self.state != "readable":
             raise TypeError("a chunk can't be enqueued: the stream is closed, closing or errored")
-        if self.wanted:
+        data: Any = chunk
+        nbytes: int = data.nbytes if type(data) is memoryview else bytes_of(data)  # saves a call where it counts
+        if self.wanted or self.requests:
+            self.chunks_in += 1
+            self.bytes_in += nbytes
+            if self._input_clock < 0 and len(self.requests) <= 1:
+                self._input_clock += perf_counter()
             self.wanted = False
-            assert self.holder is not None  # noqa: S101 - a holder set the flag; for the type checker
+            assert self.holder is not None  # noqa: S101 - a holder asked; for the type checker
             self.holder.on_chunk(chunk)
-        elif self.requests:
-            assert self.holder is not None  # noqa: S101 - a holder made the request; for the type checker
-            self.holder.on_chunk(chunk)
+            if self.high_water_mark <= 0:  # with a mark above, the queue, which is empty, has room
+                self._note_waits()
         else:
-            size: float = 1
-            if self._size_of is not None:
-                try:
-                    size = checked_size(self._size_of(chunk))
-                except Exception as error:
-                    self.fail(error)
-                    raise
-            self.queue.append((chunk, size))
-            self.queue_size += size
-        self.pull_if_needed()
+            self._append(chunk, nbytes)
+        if self._pulling:
+            self._pull_again = True  # whether there is still room is looked at when the running pull is over
+        else:
+            self.pull_if_needed()
 
     def close(self) -> None:
         """End the stream once its queue is read.
@@ -127,37 +121,30 @@ class ReadableController(Generic[T]):
 
     # ---------------------------------------------------------------------------------------- for the package
 
-    def start(self, source: object | None) -> None:
-        """Call ``source.start``. The first pull comes from the event loop, when start is done.
+    def ask(self) -> None:
+        """Have the next chunk given to the holder's ``on_chunk``. The queue must be empty; may call it at once."""
+        self.wanted = True
+        if self._output_clock < 0:
+            self._output_clock += perf_counter()
+        self.pull_if_needed()
+        if self.wanted and self._input_clock >= 0:
+            self._input_clock -= perf_counter()
 
-        Raises:
-            Exception: what a plain ``start`` raised.
-        """
-        method = method_of(source, "start")
-        result = method(self) if method is not None else None
-        self.started_by(result)
-
-    def started_by(self, result: object) -> None:
-        """Begin pulling when the result of ``start`` is settled."""
-        if is_awaitable(result):
-            react(result, self._on_started, self.fail)
-        else:
-            self._loop.call_soon(self._on_started, None)
-
-    def acquire(self, holder: ReadableHolder) -> None:
-        """Lock the stream.
-
-        Raises:
-            TypeError: it is locked.
-        """
-        if self.holder is not None:
-            raise TypeError("the stream is locked")
-        self.holder = holder
+    def ask_for(self, request: Promise[Any]) -> None:
+        """Have the next chunk that nobody waits for yet given to the holder, for ``request``."""
+        self.requests.append(request)
+        if self._output_clock < 0:
+            self._output_clock += perf_counter()
+        self.pull_if_needed()
+        if self.requests and self._input_clock >= 0:
+            self._input_clock -= perf_counter()
 
     def release(self) -> None:
-        """Unlock the stream."""
-        self.holder = None
+        """Unlock the stream. What was asked for is not wanted any more."""
+        super().release()
         self.wanted = False
+        self.requests.clear()
+        self._note_waits()
 
     def can_enqueue(self) -> bool:
         """Whether ``enqueue`` and ``close`` are allowed."""
@@ -168,6 +155,7 @@ class ReadableController(Generic[T]):
         if self.close_requested or self.state != "readable":
             return
         self.close_requested = True
+        self._stop_clocks()
         if not self.queue:
             self._finish_close()
 
@@ -220,6 +208,8 @@ class ReadableController(Generic[T]):
             if not self.queue:
                 self._finish_close()
         else:
+            if self._output_clock < 0 and self.queue_size < self.high_water_mark:
+                self._output_clock += perf_counter()
             self.pull_if_needed()
         return chunk
 
@@ -238,9 +228,42 @@ class ReadableController(Generic[T]):
 
     # --------------------------------------------------------------------------------------------- internals
 
+    def _append(self, chunk: T, nbytes: int) -> None:
+        size: float = 1
+        size_of = self._size_of
+        if nbytes and self._by_bytes:
+            size = nbytes
+        elif size_of is not None:
+            try:
+                size = checked_size(size_of(chunk))
+            except Exception as error:
+                self.fail(error)
+                raise
+        self.chunks_in += 1
+        self.bytes_in += nbytes
+        self.queue.append((chunk, size))
+        self.queue_size += size
+        if self.queue_size >= self.high_water_mark and self._output_clock >= 0:
+            self._output_clock -= perf_counter()
+
+    def _note_waits(self) -> None:
+        """Start or stop the clocks after a change in what is wanted: somebody waits, or the source is held back."""
+        open_ = self.state == "readable" and not self.close_requested
+        wanted = self.wanted or bool(self.requests)
+        hungry = open_ and wanted
+        held = open_ and not wanted and self.queue_size >= self.high_water_mark
+        if hungry != (self._input_clock < 0):
+            self._input_clock += -perf_counter() if hungry else perf_counter()
+        if held != (self._output_clock < 0):
+            self._output_clock += -perf_counter() if held else perf_counter()
+
     def _on_started(self, _result: object) -> None:
         self.started = True
         self.pull_if_needed()
+        self._note_waits()
+
+    def _on_start_failed(self, error: BaseException) -> None:
+        self.fail(error)
 
     def _on_pulled(self, _result: object) -> None:
         self._pulling = False
@@ -259,7 +282,7 @@ class ReadableController(Generic[T]):
             self.holder.on_source()
 
     def _forget_source(self) -> None:
-        self.queue.clear()
-        self.queue_size = 0
+        self._drop_queue()
+        self._stop_clocks()
         self.wanted = False
         self._pull_source = self._cancel_source = self._size_of = None

@@ -7,12 +7,10 @@ stalled branch holds the other one back and memory stays flat. A cancelled branc
 
 from __future__ import annotations
 
-import asyncio
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from kamaros_gui.streams.piping import SLICE_SECONDS
 from kamaros_gui.streams.promise import Promise
+from kamaros_gui.streams.pumping import Pump
 from kamaros_gui.streams.queuing import SizeOf, byte_length
 from kamaros_gui.streams.readable_controller import ReadableController
 
@@ -26,8 +24,6 @@ T = TypeVar("T")
 DEFAULT_BOUND: Final = 1024 * 1024
 """Bytes one branch may be ahead of the other."""
 
-_NOTHING: Final[Any] = object()
-
 
 def tee(
     stream: ReadableStream[T], bound: int = DEFAULT_BOUND, *, size: SizeOf | None = None
@@ -37,6 +33,9 @@ def tee(
     The source is read when a branch is empty or has a reader waiting, and neither branch holds ``bound`` or more. So a
     branch holds less than ``bound`` plus one chunk. Cancelling one branch lets the other run on; its promise settles
     when the source has ended or the other one is cancelled too, which cancels the source with both reasons in a list.
+
+    A source that does not read ahead is asked for its end like for a chunk, so a branch sees the end only when the
+    other one holds less than the bound.
 
     Args:
         stream: unlocked.
@@ -77,29 +76,27 @@ class _BranchSource:
         self._tee = splitter
         self._index = index
 
-    def pull(self, controller: ReadableController[Any]) -> None:
-        self._tee.serve(controller)
+    def pull(self, _controller: object) -> None:
+        self._tee.serve()
 
     def cancel(self, reason: object) -> Promise[None]:
         return self._tee.cancel(self._index, reason)
 
 
-class _Tee:
+class _Tee(Pump):
     """Holds the source's lock and feeds both branches."""
 
+    __slots__ = ("_bound", "_cancelled", "_live", "_reasons", "_starved", "branches")
+
     def __init__(self, source: ReadableController[Any], bound: int, size: SizeOf) -> None:
+        super().__init__(source, self._feed)
         source.acquire(self)
-        self._loop = asyncio.get_running_loop()
-        self._source = source
         self._bound = bound
-        self._chunk: Any = _NOTHING
-        self._running = False
-        self._scheduled = False
         self._starved = False
-        self._live = [True, True]
         self._reasons: list[object] = [None, None]
         self._cancelled: Promise[None] = Promise()
         self.branches = (_Branch(self, 0, size), _Branch(self, 1, size))
+        self._live: tuple[_Branch, ...] = self.branches  # those not cancelled
         for branch in self.branches:
             branch.started_by(None)
         if source.state != "readable":
@@ -107,18 +104,14 @@ class _Tee:
 
     # ----------------------------------------------------------------------- what the controllers call back
 
-    def on_chunk(self, chunk: Any) -> None:
-        """Take the chunk that was asked for."""
-        self._chunk = chunk
-        if not self._running:
-            self._read(None)
-
     def on_source(self) -> None:
         """End both branches like the source, which has ended."""
-        if not self._running:
+        if self._running:
+            self._schedule()
+        else:
             self._end()
 
-    def serve(self, branch: ReadableController[Any]) -> None:
+    def serve(self) -> None:
         """Read one chunk for a branch that wants one.
 
         One only: whoever reads the branch is further up the stack and comes back for more, while the other branch's
@@ -126,8 +119,8 @@ class _Tee:
         """
         if self._running:
             return
-        self._read(branch)
-        if not self._source.wanted and any(self._wants()):
+        self._pump(one_chunk=True)
+        if not self._source.wanted and self._wanted():
             self._schedule()
 
     def look_again(self) -> None:
@@ -137,72 +130,48 @@ class _Tee:
 
     def cancel(self, index: int, reason: object) -> Promise[None]:
         """Let a branch go; when it is the last one, cancel the source."""
-        self._live[index] = False
+        cancelled = self.branches[index]
+        self._live = tuple(branch for branch in self._live if branch is not cancelled)
         self._reasons[index] = reason
-        if any(self._live):
+        if self._live:
             self._schedule()
-            return self._cancelled
-        if self._source.state == "readable":
+        else:
             outcome = self._source.cancel(self._reasons)
             outcome.add_reaction(self._cancelled.resolve, self._cancelled.reject)
         return self._cancelled
 
     # -------------------------------------------------------------------------------------------- internals
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._run)
-
     def _run(self) -> None:
-        self._scheduled = False
-        if not self._running:
-            self._read(None)
-
-    def _wants(self) -> list[bool]:
-        return [live and branch.should_pull() for live, branch in zip(self._live, self.branches, strict=True)]
-
-    def _may_read(self) -> bool:
-        wanted, room = False, True
-        for live, branch in zip(self._live, self.branches, strict=True):
-            if live:
-                wanted = wanted or branch.should_pull()
-                room = room and branch.queue_size < self._bound
-        self._starved = wanted and not room
-        return wanted and room
-
-    def _read(self, only_for: ReadableController[Any] | None) -> None:
-        source = self._source
-        until = perf_counter() + SLICE_SECONDS
-        self._running = True
-        while True:
-            if self._chunk is not _NOTHING:
-                chunk, self._chunk = self._chunk, _NOTHING
-                self._deliver(chunk)
-                if only_for is not None:
-                    break
-                if perf_counter() > until:
-                    self._schedule()
-                    break
-            if source.state != "readable" or not self._may_read():
-                break
-            source.disturbed = True
-            if source.queue:
-                self._chunk = source.take()
-                continue
-            if source.wanted:
-                break  # asked already: the chunk will come to on_chunk
-            source.wanted = True
-            source.pull_if_needed()
-            if self._chunk is _NOTHING:
-                break
-        self._running = False
-        if source.state != "readable":
+        super()._run()
+        if self._source.state != "readable":
             self._end()
 
-    def _deliver(self, chunk: Any) -> None:
-        for live, branch in zip(self._live, self.branches, strict=True):
-            if live and branch.can_enqueue():
+    def _wanted(self) -> bool:
+        for branch in self._live:  # noqa: SIM110 - half the time of any(), for every chunk
+            if branch.should_pull():
+                return True
+        return False
+
+    def _may_read(self) -> bool:
+        source = self._source
+        if source.state != "readable":
+            return False
+        bound = self._bound
+        room = True
+        for branch in self._live:
+            if branch.queue_size >= bound:
+                room = False
+        wanted = self._wanted()
+        self._starved = wanted and not room
+        if wanted and room:
+            source.disturbed = True
+            return True
+        return False
+
+    def _feed(self, chunk: Any) -> None:
+        for branch in self._live:
+            if branch.can_enqueue():
                 try:
                     branch.enqueue(chunk)
                 except (TypeError, ValueError) as error:
@@ -215,12 +184,11 @@ class _Tee:
         if source.error_stored is not None:
             for branch in self.branches:
                 branch.fail(source.error_stored)
-            self._cancelled.resolve(None)
-        elif source.state == "closed":
+        else:
             for branch in self.branches:
                 branch.close_if_possible()
-            if any(self._live):
-                self._cancelled.resolve(None)
+        if self._live:  # else the outcome of the source's cancel is what both cancels get
+            self._cancelled.resolve(None)
 
     def _fail(self, error: BaseException) -> None:
         for branch in self.branches:

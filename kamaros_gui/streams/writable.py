@@ -1,6 +1,7 @@
 """WritableStream and its writer.
 
-WHATWG Streams, section 5. The state machine is :class:`~kamaros_gui.streams.writable_controller.WritableController`.
+WHATWG Streams, sections 5.2 and 5.3. The state machine is
+:class:`~kamaros_gui.streams.writable_controller.WritableController`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar, final
 
 from kamaros_gui.base.abort import exception_from
 from kamaros_gui.base.errors import AbortError
+from kamaros_gui.base.statistics import StreamStatistics
 from kamaros_gui.streams.promise import Promise
 from kamaros_gui.streams.queuing import high_water_mark_of, size_of
 from kamaros_gui.streams.writable_controller import WritableController
@@ -83,6 +85,19 @@ class WritableStream(Generic[T]):
             return Promise.rejected(TypeError("a locked stream can't be aborted"))
         return self.controller.abort(_error_of(reason))
 
+    def statistics(self) -> StreamStatistics:
+        """Return what has gone through so far. Plain reads, so any thread may call it.
+
+        ``chunks_in`` and ``bytes_in`` are what the stream took, ``chunks_out`` and ``bytes_out`` what its sink took and
+        was done with; chunks that an abort or an error dropped, and the one whose write failed, are in the first only.
+        ``queued`` and ``high_water_mark`` are in the units of the stream's strategy; the chunk being written is queued.
+        ``waited_for_input`` are the seconds in which the sink had started and had nothing to write;
+        ``waited_for_output`` those in which ``desired_size`` was 0 or less. Both stand still once a close was asked
+        for or the stream has failed. A wait that goes on counts. Called from another thread, the figures may be one
+        chunk apart.
+        """
+        return self.controller.statistics()
+
     def __repr__(self) -> str:
         return f"<WritableStream {self.controller.state}{' locked' if self.locked else ''}>"
 
@@ -103,7 +118,7 @@ class WritableStreamDefaultWriter(Generic[T]):
         self._controller: WritableController[T] | None = controller
         self._closed: Promise[None] = Promise()
         self._ready: Promise[None] = Promise()
-        if not controller.backpressure or controller.closing:
+        if not controller.backpressure or controller.close_request is not None:
             self._ready.resolve(None)
         self.on_dest()
         if controller.state == "errored" and controller.error_stored is not None:

@@ -4,6 +4,9 @@
 only, so they run with real files and worker threads too. Call them from a test::
 
     await check_readable(lambda: open_source(path), expected=path.read_bytes())
+
+What must hold of a stream that fails is checked by ``check_failing_readable / _writable / _transform``: everything
+settles with one error object, the other side learns of it once, the locks are released and no task is left.
 """
 
 from __future__ import annotations
@@ -26,7 +29,14 @@ from kamaros_gui.streams import (
 )
 from tests.helpers.streams import FailingSource, ListSource, rejects_with
 
-__all__ = ["check_readable", "check_transform", "check_writable"]
+__all__ = [
+    "check_failing_readable",
+    "check_failing_transform",
+    "check_failing_writable",
+    "check_readable",
+    "check_transform",
+    "check_writable",
+]
 
 T = TypeVar("T")
 Make: TypeAlias = Callable[[], T | Awaitable[T]]
@@ -59,6 +69,47 @@ async def check_writable(make: Make[tuple[WritableStream[Any], Callable[[], byte
         stream, written = await _made(make)
         await check(stream, written)
         await _tasks_end(check.__name__)
+
+
+async def check_failing_readable(
+    make: Make[ReadableStream[Any]], error: BaseException | type[BaseException], before: bytes = b""
+) -> None:
+    """Check a stream that gives at most ``before`` and then fails with ``error``, or with an error of that type."""
+    for check in (
+        _reads_up_to_the_failure,
+        _aborts_the_destination,
+        _fails_both_branches,
+        _fails_what_it_flows_through,
+    ):
+        await check(await _made(make), error, before)
+        await _tasks_end(check.__name__)
+
+
+async def check_failing_writable(
+    make: Make[WritableStream[Any]], error: BaseException | type[BaseException], data: bytes = b"data" * 1000
+) -> None:
+    """Check a stream that fails with ``error``, or an error of that type, before it has taken and closed ``data``."""
+    for check in (_fails_writer_and_close, _cancels_the_source, _fails_behind_a_tee):
+        await check(await _made(make), error, data)
+        await _tasks_end(check.__name__)
+
+
+async def check_failing_transform(
+    make: Make[Any], error: BaseException | type[BaseException], data: bytes = b"data" * 1000
+) -> None:
+    """Check a pair that fails with ``error``, or an error of that type, before ``data`` has gone through."""
+    pair = await _made(make)
+    source = ListSource(_pieces(data))
+    sink = _Collector()
+    into = ReadableStream(source).pipe_to(pair.writable)
+    out = pair.readable.pipe_to(WritableStream(sink))
+    failures = [await _failure_of(pipe, error) for pipe in (into, out)]
+    assert failures[0] is failures[1], "the two sides failed with two errors"
+    assert sink.aborted == [failures[0]]
+    assert source.cancelled in ([failures[0]], []), "the source learnt of it more than once"
+    assert not pair.readable.locked
+    assert not pair.writable.locked
+    await _tasks_end("the failure of a transform")
 
 
 async def check_transform(
@@ -164,7 +215,8 @@ async def _pipes_with_backpressure(stream: ReadableStream[Any], expected: bytes)
 
 
 async def _tees(stream: ReadableStream[Any], expected: bytes) -> None:
-    first, second = stream.tee(max(1, len(expected)))
+    # One more than there is: a source that does not read ahead tells its end only to somebody who has room.
+    first, second = stream.tee(len(expected) + 1)
     assert b"".join([bytes(chunk) async for chunk in first]) == expected
     assert b"".join([bytes(chunk) async for chunk in second]) == expected
 
@@ -180,6 +232,127 @@ async def _stops_piping_when_aborted(stream: ReadableStream[Any], _expected: byt
     await rejects_with(pipe, reason)
     assert not stream.locked
     assert stream.controller.state == "closed"
+
+
+# -------------------------------------------------------------------------------------------------- failing
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    return [data[at : at + 100] for at in range(0, len(data), 100)]
+
+
+class _Collector:
+    def __init__(self) -> None:
+        self.content = b""
+        self.aborted: list[object] = []
+        self.closed = False
+
+    def write(self, chunk: Any, _controller: Any) -> None:
+        self.content += bytes(chunk)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self, reason: object) -> None:
+        self.aborted.append(reason)
+
+
+async def _failure_of(awaitable: Awaitable[Any], error: BaseException | type[BaseException]) -> BaseException:
+    with pytest.raises(error if isinstance(error, type) else type(error)) as caught:
+        await asyncio.wait_for(awaitable, 30)
+    assert isinstance(error, type) or caught.value is error, f"{caught.value!r} is another object than {error!r}"
+    return caught.value
+
+
+async def _reads_up_to_the_failure(stream: ReadableStream[Any], error: Any, before: bytes) -> None:
+    reader = stream.get_reader()
+    got = b""
+
+    async def read_all() -> None:
+        nonlocal got
+        while not (result := await reader.read()).done:
+            got += bytes(result.value)
+
+    failure = await _failure_of(read_all(), error)
+    # An error drops what is queued, so less than everything before it may come.
+    assert before.startswith(got), "it gave other bytes before it failed"
+    for again in (reader.read(), reader.closed, reader.cancel("late")):
+        assert await _failure_of(again, error) is failure
+    reader.release_lock()
+    assert not stream.locked
+
+
+async def _aborts_the_destination(stream: ReadableStream[Any], error: Any, before: bytes) -> None:
+    sink = _Collector()
+    dest = WritableStream[Any](sink)
+    failure = await _failure_of(stream.pipe_to(dest), error)
+    assert sink.aborted == [failure]
+    assert not sink.closed
+    assert before.startswith(sink.content)
+    assert not stream.locked
+    assert not dest.locked
+
+
+async def _fails_both_branches(stream: ReadableStream[Any], error: Any, before: bytes) -> None:
+    sinks = [_Collector(), _Collector()]
+    branches = stream.tee(max(1, len(before)))
+    pipes = [branch.pipe_to(WritableStream(sink)) for branch, sink in zip(branches, sinks, strict=True)]
+    failures = [await _failure_of(pipe, error) for pipe in pipes]
+    assert failures[0] is failures[1]
+    for sink in sinks:
+        assert sink.aborted == [failures[0]]
+
+
+async def _fails_what_it_flows_through(stream: ReadableStream[Any], error: Any, _before: bytes) -> None:
+    cancelled: list[object] = []
+
+    class Transformer:
+        def cancel(self, reason: object) -> None:
+            cancelled.append(reason)
+
+    sink = _Collector()
+    pair: TransformStream[Any, Any] = TransformStream(Transformer())
+    failure = await _failure_of(stream.pipe_through(pair).pipe_to(WritableStream(sink)), error)
+    assert cancelled == [failure]
+    assert sink.aborted == [failure]
+    assert not stream.locked
+
+
+async def _fails_writer_and_close(stream: WritableStream[Any], error: Any, data: bytes) -> None:
+    writer = stream.get_writer()
+
+    async def write_all() -> None:
+        for piece in _pieces(data):
+            await writer.ready
+            await writer.write(piece)
+        await writer.close()
+
+    failure = await _failure_of(write_all(), error)
+    assert await _failure_of(writer.closed, error) is failure
+    assert await _failure_of(writer.ready, error) is failure
+    await rejects_with(writer.close(), TypeError)
+    assert await writer.abort("late") is None
+    writer.release_lock()
+
+
+async def _cancels_the_source(stream: WritableStream[Any], error: Any, data: bytes) -> None:
+    source = ListSource(_pieces(data))
+    readable = ReadableStream(source)
+    failure = await _failure_of(readable.pipe_to(stream), error)
+    assert source.cancelled in ([failure], []), "the source learnt of it more than once"
+    assert source.cancelled or readable.controller.state == "closed", "the source never learnt of it"
+    assert not readable.locked
+    assert not stream.locked
+
+
+async def _fails_behind_a_tee(stream: WritableStream[Any], error: Any, data: bytes) -> None:
+    sink = _Collector()
+    failing, other = ReadableStream(ListSource(_pieces(data))).tee(1000)
+    pipes = [failing.pipe_to(stream), other.pipe_to(WritableStream(sink))]
+    await _failure_of(pipes[0], error)
+    await pipes[1]
+    assert sink.content == data, "the failure of one branch's sink stopped the other branch"
+    assert sink.closed
 
 
 # ------------------------------------------------------------------------------------------------- writable

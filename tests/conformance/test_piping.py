@@ -11,7 +11,14 @@ import pytest
 
 from kamaros_gui.base.abort import AbortController, AbortReasonError, AbortSignal
 from kamaros_gui.base.errors import AbortError
-from kamaros_gui.streams import CountQueuingStrategy, Promise, ReadableStream, TransformStream, WritableStream
+from kamaros_gui.streams import (
+    CountQueuingStrategy,
+    PipePromise,
+    Promise,
+    ReadableStream,
+    TransformStream,
+    WritableStream,
+)
 from tests.helpers.clock import until_idle
 from tests.helpers.streams import (
     FailingSource,
@@ -33,6 +40,7 @@ def count(high_water_mark: float) -> CountQueuingStrategy:
 
 
 async def test_P1_both_are_locked_and_then_unlocked() -> None:
+    """A pipe locks both streams and unlocks both when it has settled."""
     source, dest = ReadableStream.from_([1]), WritableStream[int]()
     pipe = source.pipe_to(dest)
     assert source.locked
@@ -43,6 +51,7 @@ async def test_P1_both_are_locked_and_then_unlocked() -> None:
 
 
 async def test_P1_a_locked_stream_rejects_without_locking_the_other() -> None:
+    """A pipe with one stream locked rejects with TypeError and leaves the other unlocked."""
     source, dest = ReadableStream[int](), WritableStream[int]()
     reader = source.get_reader()
     await rejects_with(source.pipe_to(dest), TypeError)
@@ -54,6 +63,7 @@ async def test_P1_a_locked_stream_rejects_without_locking_the_other() -> None:
 
 
 async def test_P2_without_room_nothing_is_read_and_chunks_stay_readable() -> None:
+    """Nothing is read while the destination has no room; unread chunks stay readable."""
     source, sink, controller = RecordingSource(), RecordingSink(), AbortController()
     stream: ReadableStream[str] = ReadableStream(source)
     source.controller.enqueue("a")
@@ -66,6 +76,7 @@ async def test_P2_without_room_nothing_is_read_and_chunks_stay_readable() -> Non
 
 
 async def test_P3_it_does_not_wait_for_each_write() -> None:
+    """A destination with room for three gets three chunks while the first write runs."""
     source, sink = ListSource("abcdef"), SlowSink()
     dest: WritableStream[str] = WritableStream(sink, count(3))
     pipe = ReadableStream(source, count(0)).pipe_to(dest)
@@ -78,6 +89,7 @@ async def test_P3_it_does_not_wait_for_each_write() -> None:
 
 
 async def test_P4_a_slow_destination_backpressures_the_source() -> None:
+    """A slow destination lets the source's desired size sink: 1, 0, -1, -2."""
     sizes: list[float] = []
     source, sink = RecordingSource(), SlowSink()
     stream: ReadableStream[str] = ReadableStream(source)
@@ -95,12 +107,14 @@ async def test_P4_a_slow_destination_backpressures_the_source() -> None:
 
 
 async def test_P5_an_error_goes_forward() -> None:
+    """A failing source aborts the destination with its error, and the pipe rejects with it."""
     sink = RecordingSink()
     await rejects_with(ReadableStream(FailingSource("a", E1)).pipe_to(WritableStream(sink)), E1)
     assert sink.events == [("write", "a"), ("abort", E1)]
 
 
 async def test_P5_prevent_abort_leaves_the_destination_usable() -> None:
+    """With prevent_abort the destination stays usable after the source failed."""
     sink = RecordingSink()
     dest: WritableStream[str] = WritableStream(sink)
     await rejects_with(ReadableStream(FailingSource("a", E1)).pipe_to(dest, prevent_abort=True), E1)
@@ -109,6 +123,8 @@ async def test_P5_prevent_abort_leaves_the_destination_usable() -> None:
 
 
 async def test_P6_an_error_goes_backward() -> None:
+    """A failing destination cancels the source with its error, and the pipe rejects with it."""
+
     class Sink:
         def write(self, chunk: Any, controller: Any) -> None:
             raise E1
@@ -121,6 +137,7 @@ async def test_P6_an_error_goes_backward() -> None:
 
 
 async def test_P6_a_failing_cancel_replaces_the_error() -> None:
+    """If that cancel fails, the pipe rejects with the cancel's error."""
     source = RecordingSource()
     sink = RecordingSink()
 
@@ -135,6 +152,7 @@ async def test_P6_a_failing_cancel_replaces_the_error() -> None:
 
 
 async def test_P7_a_failing_last_write_rejects_and_does_not_cancel() -> None:
+    """A last write that fails after the source closed rejects the pipe; nothing is cancelled."""
     source, sink = RecordingSource(), SlowSink()
     pipe = ReadableStream(source).pipe_to(WritableStream(sink))
     source.controller.enqueue("a")
@@ -146,6 +164,7 @@ async def test_P7_a_failing_last_write_rejects_and_does_not_cancel() -> None:
 
 
 async def test_P8_a_close_goes_forward_after_the_writes() -> None:
+    """A source that closes closes the destination after all writes have settled."""
     sink = SlowSink()
     pipe = ReadableStream.from_("ab").pipe_to(WritableStream(sink, count(5)))
     await until_idle()
@@ -158,6 +177,7 @@ async def test_P8_a_close_goes_forward_after_the_writes() -> None:
 
 
 async def test_P8_prevent_close_leaves_the_destination_open() -> None:
+    """With prevent_close the destination stays open for the next pipe."""
     sink = RecordingSink()
     dest: WritableStream[str] = WritableStream(sink)
     await ReadableStream.from_("a").pipe_to(dest, prevent_close=True)
@@ -169,6 +189,7 @@ async def test_P8_prevent_close_leaves_the_destination_open() -> None:
 @pytest.mark.parametrize("end", ["close", "error"])
 @pytest.mark.parametrize("prevent", [False, True])
 async def test_P9_shutdown_waits_for_the_last_write(mark: int, end: str, prevent: bool) -> None:
+    """No shutdown starts before the last write is over, in any variant."""
     source, sink = RecordingSource(), SlowSink()
     pipe = ReadableStream(source).pipe_to(
         WritableStream(sink, count(mark)), prevent_close=prevent, prevent_abort=prevent
@@ -197,6 +218,7 @@ async def test_P9_shutdown_waits_for_the_last_write(mark: int, end: str, prevent
 
 @pytest.mark.parametrize("closing", [False, True])
 async def test_P10_a_closed_destination_cancels_the_source(closing: bool) -> None:
+    """A closed or closing destination cancels the source with the TypeError the pipe rejects with."""
     source, sink = RecordingSource(), RecordingSink()
     dest: WritableStream[str] = WritableStream(sink)
     close = dest.close()
@@ -209,6 +231,7 @@ async def test_P10_a_closed_destination_cancels_the_source(closing: bool) -> Non
 
 
 async def test_P11_an_aborted_signal_beats_all_and_an_error_beats_a_close() -> None:
+    """A signal aborted before beats every other ending; an error beats a close."""
     source, dest = ReadableStream[int](FailingSource([], E1)), WritableStream[int]()
     await until_idle()
     await rejects_with(source.pipe_to(dest, signal=AbortSignal.abort(E2)), E2)
@@ -219,6 +242,7 @@ async def test_P11_an_aborted_signal_beats_all_and_an_error_beats_a_close() -> N
 
 
 async def test_P12_errored_source_and_erroring_destination_give_the_destinations_error() -> None:
+    """An errored source and an erroring destination: the latter's error wins, unless prevent_abort."""
     for prevent_abort, expected in ((False, E2), (True, E1)):
         sink = SlowSink()
         dest: WritableStream[str] = WritableStream(sink)
@@ -235,6 +259,7 @@ async def test_P12_errored_source_and_erroring_destination_give_the_destinations
 
 
 async def test_P12_an_errored_destination_leaves_the_sources_error() -> None:
+    """With both errored already, the pipe rejects with the source's error."""
     dest = WritableStream[str]()
     await dest.abort(E2)
     source = ReadableStream[str](FailingSource([], E1))
@@ -243,6 +268,7 @@ async def test_P12_an_errored_destination_leaves_the_sources_error() -> None:
 
 
 async def test_P13_errored_source_and_closing_destination_abort_it() -> None:
+    """An errored source aborts a destination whose close has not begun."""
     sink = SlowSink()
     dest: WritableStream[str] = WritableStream(sink)
     writer = dest.get_writer()
@@ -260,6 +286,7 @@ async def test_P13_errored_source_and_closing_destination_abort_it() -> None:
 
 
 async def test_P13_two_closed_streams_resolve() -> None:
+    """A pipe between two closed streams resolves."""
     source, dest = ReadableStream[str](ListSource("")), WritableStream[str]()
     await dest.close()
     await until_idle()
@@ -267,6 +294,7 @@ async def test_P13_two_closed_streams_resolve() -> None:
 
 
 async def test_P14_abort_writes_what_was_read_then_aborts_then_cancels() -> None:
+    """After an abort what was read is written, then the destination is aborted, then the source cancelled."""
     recorder, controller = Recorder(), AbortController()
     source, sink = RecordingSource(recorder), SlowSink(recorder)
     pipe = ReadableStream(source, count(0)).pipe_to(WritableStream(sink, count(2)), signal=controller.signal)
@@ -286,6 +314,7 @@ async def test_P14_abort_writes_what_was_read_then_aborts_then_cancels() -> None
 
 
 async def test_P15_abort_cancel_and_pipe_see_one_reason() -> None:
+    """The pipe, sink.abort and source.cancel get the very same reason."""
     controller, source, sink = AbortController(), RecordingSource(), RecordingSink()
     pipe = ReadableStream(source).pipe_to(WritableStream(sink), signal=controller.signal)
     await until_idle()
@@ -296,6 +325,7 @@ async def test_P15_abort_cancel_and_pipe_see_one_reason() -> None:
 
 
 async def test_P16_the_sinks_failure_wins() -> None:
+    """If sink.abort and source.cancel both fail after an abort, the sink's failure is the outcome."""
     controller, source, sink = AbortController(), RecordingSource(), RecordingSink()
     sink.abort = lambda reason: Promise.rejected(E1)  # type: ignore[method-assign]
 
@@ -310,6 +340,7 @@ async def test_P16_the_sinks_failure_wins() -> None:
 
 
 async def test_P17_the_protected_side_stays_usable() -> None:
+    """prevent_abort and prevent_cancel leave their side usable after the signal's abort."""
     controller, source, sink = AbortController(), RecordingSource(), RecordingSink()
     stream, dest = ReadableStream[str](source), WritableStream[str](sink)
     pipe = stream.pipe_to(dest, prevent_abort=True, prevent_cancel=True, signal=controller.signal)
@@ -324,6 +355,7 @@ async def test_P17_the_protected_side_stays_usable() -> None:
 
 @pytest.mark.parametrize("end", ["close", "error", "dest"])
 async def test_P18_an_abort_after_the_end_keeps_the_outcome(end: str) -> None:
+    """An abort that comes after the end, with writes still pending, keeps the first outcome."""
     controller, source, sink = AbortController(), RecordingSource(), SlowSink()
     pipe = ReadableStream(source).pipe_to(WritableStream(sink), signal=controller.signal)
     await until_idle()
@@ -347,6 +379,7 @@ async def test_P18_an_abort_after_the_end_keeps_the_outcome(end: str) -> None:
 
 @pytest.mark.parametrize("reason", [None, 0, "", False])
 async def test_P19_errors_that_are_false_reject_the_pipe(reason: object) -> None:
+    """Reasons that are false, None too, reject the pipe and reach sink.abort."""
     source, sink = RecordingSource(), RecordingSink()
     pipe = ReadableStream(source).pipe_to(WritableStream(sink))
     await until_idle()
@@ -358,6 +391,7 @@ async def test_P19_errors_that_are_false_reject_the_pipe(reason: object) -> None
 
 
 async def test_P20_an_invalid_signal_is_refused_before_anything_happens() -> None:
+    """Something that is no signal is refused with TypeError before a lock is taken."""
     source, dest = ReadableStream[int](), WritableStream[int]()
     await rejects_with(source.pipe_to(dest, signal="now"), TypeError)  # type: ignore[arg-type]
     assert not source.locked
@@ -365,6 +399,7 @@ async def test_P20_an_invalid_signal_is_refused_before_anything_happens() -> Non
 
 
 async def test_P21_pipe_through_returns_the_readable_side_and_warns_about_nothing() -> None:
+    """pipe_through returns the readable side, and its own pipe's failure is not reported as never retrieved."""
     pair: TransformStream[Any, Any] = TransformStream()
     readable = ReadableStream(FailingSource("a", E1)).pipe_through(pair)
     assert readable is pair.readable
@@ -441,3 +476,33 @@ async def test_plain_functions_cost_no_task() -> None:
     asyncio.get_running_loop().set_task_factory(factory)
     await ReadableStream.from_(range(1000)).pipe_through(TransformStream()).pipe_to(WritableStream(RecordingSink()))
     assert created == []
+
+
+async def test_a_pipe_that_has_settled_can_not_be_aborted_any_more() -> None:
+    source, sink = ListSource("a"), RecordingSink()
+    pipe = ReadableStream(source).pipe_to(WritableStream(sink))
+    assert isinstance(pipe, PipePromise)
+    await pipe
+    pipe.abort(E1)
+    await until_idle()
+    await pipe
+    assert sink.events == [("write", "a"), "close"]
+    assert source.cancelled == []
+
+
+async def test_cancelling_a_waiter_of_a_pipe_that_has_just_settled_is_only_a_cancel() -> None:
+    sink = RecordingSink()
+    pipe = ReadableStream[str](ListSource("a")).pipe_to(WritableStream(sink))
+
+    async def cancel_the_next() -> None:
+        await pipe
+        task.cancel()
+
+    async def wait() -> None:
+        await pipe
+
+    first, task = asyncio.create_task(cancel_the_next()), asyncio.create_task(wait())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await first
+    assert sink.events == [("write", "a"), "close"]

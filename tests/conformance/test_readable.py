@@ -28,6 +28,7 @@ class Strategy:
 
 
 async def test_R1_constructor_calls_start_once() -> None:
+    """The constructor calls start once, before it returns."""
     source = RecordingSource()
     ReadableStream(source, CountQueuingStrategy(0))
     assert source.events == ["start"]
@@ -36,6 +37,7 @@ async def test_R1_constructor_calls_start_once() -> None:
 
 
 async def test_R1_a_rejected_start_errors_the_stream() -> None:
+    """A start whose awaitable fails errors the stream with that error."""
     error = ValueError()
 
     class Source:
@@ -46,6 +48,8 @@ async def test_R1_a_rejected_start_errors_the_stream() -> None:
 
 
 async def test_R1_a_raising_start_raises_from_the_constructor() -> None:
+    """What a plain start raises comes out of the constructor."""
+
     class Source:
         def start(self, controller: Any) -> None:
             raise ValueError("start")
@@ -55,6 +59,7 @@ async def test_R1_a_raising_start_raises_from_the_constructor() -> None:
 
 
 async def test_R2_pull_waits_for_start() -> None:
+    """No pull before start has settled, even with a read pending."""
     started: Promise[None] = Promise()
 
     class Source(RecordingSource):
@@ -73,6 +78,7 @@ async def test_R2_pull_waits_for_start() -> None:
 
 
 async def test_R2_without_room_only_a_read_pulls() -> None:
+    """With a mark of 0 only a pending read makes the stream pull."""
     source = RecordingSource()
     reader = ReadableStream(source, CountQueuingStrategy(0)).get_reader()
     await until_idle()
@@ -81,7 +87,31 @@ async def test_R2_without_room_only_a_read_pulls() -> None:
     assert source.events == ["start", "pull"]
 
 
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_R2_pulls_go_on_until_the_queue_is_full(awaited: bool) -> None:
+    """A pull that leaves room is followed by the next, plain or awaited, without any read."""
+
+    class Source(RecordingSource):
+        def pull(self, controller: Any) -> Any:
+            super().pull(controller)
+            if not awaited:
+                controller.enqueue("chunk")
+                return None
+
+            async def later() -> None:
+                await asyncio.sleep(0)
+                controller.enqueue("chunk")
+
+            return later()
+
+    source = Source()
+    ReadableStream(source, CountQueuingStrategy(3))
+    await until_idle()
+    assert source.events == ["start", "pull", "pull", "pull"]
+
+
 async def test_R3_by_default_one_pull_while_nothing_is_read() -> None:
+    """With the default mark of 1 exactly one pull happens while nothing is read."""
     source = RecordingSource()
     ReadableStream(source)
     await until_idle()
@@ -89,6 +119,8 @@ async def test_R3_by_default_one_pull_while_nothing_is_read() -> None:
 
 
 async def test_R4_a_full_queue_is_not_pulled_until_it_is_read() -> None:
+    """A queue filled in start is not pulled for before a read makes room."""
+
     class Source(RecordingSource):
         def start(self, controller: Any) -> None:
             super().start(controller)
@@ -103,6 +135,8 @@ async def test_R4_a_full_queue_is_not_pulled_until_it_is_read() -> None:
 
 
 async def test_R4_reading_the_last_chunk_does_not_pull_after_close() -> None:
+    """Reading the last chunk does not pull once close was asked for."""
+
     class Source(RecordingSource):
         def start(self, controller: Any) -> None:
             super().start(controller)
@@ -117,6 +151,8 @@ async def test_R4_reading_the_last_chunk_does_not_pull_after_close() -> None:
 
 
 async def test_R5_never_two_pulls_at_once() -> None:
+    """A pull needed while one runs follows it, once."""
+
     class Source(RecordingSource):
         def pull(self, controller: Any) -> Any:
             super().pull(controller)
@@ -137,6 +173,7 @@ async def test_R5_never_two_pulls_at_once() -> None:
 
 
 async def test_R6_a_failing_pull_rejects_the_read_first_then_closed_with_one_object() -> None:
+    """A failing pull rejects the read, then closed, with one object."""
     error = ValueError()
     recorder = Recorder()
 
@@ -152,6 +189,7 @@ async def test_R6_a_failing_pull_rejects_the_read_first_then_closed_with_one_obj
 
 
 async def test_R7_enqueue_after_the_end_raises_and_desired_size_tells_the_state() -> None:
+    """After the end enqueue raises; desired_size is 0 when closed and None when errored."""
     source = RecordingSource()
     ReadableStream(source)
     source.controller.close()
@@ -169,6 +207,7 @@ async def test_R7_enqueue_after_the_end_raises_and_desired_size_tells_the_state(
 
 
 async def test_R8_queued_chunks_drain_before_the_close() -> None:
+    """A close takes effect when the queued chunks were read."""
     source = RecordingSource()
     stream: ReadableStream[str] = ReadableStream(source)
     source.controller.enqueue("a")
@@ -181,6 +220,7 @@ async def test_R8_queued_chunks_drain_before_the_close() -> None:
 
 
 async def test_R8_an_error_drops_the_queue_and_rejects_reads() -> None:
+    """An error drops the queue and is what reads and closed reject with."""
     source, error = RecordingSource(), ValueError()
     stream: ReadableStream[str] = ReadableStream(source)
     source.controller.enqueue("a")
@@ -191,6 +231,7 @@ async def test_R8_an_error_drops_the_queue_and_rejects_reads() -> None:
 
 
 async def test_R9_cancel_closes_at_once_and_awaits_the_source() -> None:
+    """Cancel ends pending reads at once and settles, with None, when source.cancel has."""
     cancelling: Promise[str] = Promise()
 
     class Source(RecordingSource):
@@ -210,6 +251,7 @@ async def test_R9_cancel_closes_at_once_and_awaits_the_source() -> None:
 
 
 async def test_R9_cancel_on_closed_and_errored_streams() -> None:
+    """Cancel resolves on a closed stream and rejects with the error of an errored one; the source is not told."""
     source, error = RecordingSource(), ValueError()
     stream: ReadableStream[str] = ReadableStream(source)
     source.controller.close()
@@ -221,6 +263,7 @@ async def test_R9_cancel_on_closed_and_errored_streams() -> None:
 
 
 async def test_R9_a_failing_cancel_rejects() -> None:
+    """What source.cancel raises is what cancel rejects with."""
     error = ValueError()
 
     class Source:
@@ -231,6 +274,7 @@ async def test_R9_a_failing_cancel_rejects() -> None:
 
 
 async def test_R10_a_locked_stream_gives_no_second_reader_and_is_not_cancelled() -> None:
+    """A locked stream refuses a second reader and a cancel with TypeError."""
     stream: ReadableStream[str] = ReadableStream()
     reader = stream.get_reader()
     with pytest.raises(TypeError):
@@ -241,6 +285,7 @@ async def test_R10_a_locked_stream_gives_no_second_reader_and_is_not_cancelled()
 
 
 async def test_R11_release_lock_rejects_pending_reads_and_keeps_chunks() -> None:
+    """Releasing rejects pending reads with TypeError; chunks stay for the next reader."""
     source = RecordingSource()
     stream: ReadableStream[str] = ReadableStream(source)
     reader = stream.get_reader()
@@ -255,6 +300,7 @@ async def test_R11_release_lock_rejects_pending_reads_and_keeps_chunks() -> None
 
 @pytest.mark.parametrize("size", [-1, math.nan, math.inf])
 async def test_R12_a_wrong_size_raises_and_errors_the_stream(size: float) -> None:
+    """A negative, NaN or infinite size raises from enqueue and errors the stream with the same error."""
     source = RecordingSource()
     stream: ReadableStream[str] = ReadableStream(source, Strategy(1, lambda _chunk: size))
     with pytest.raises(ValueError, match="size") as caught:
@@ -263,6 +309,7 @@ async def test_R12_a_wrong_size_raises_and_errors_the_stream(size: float) -> Non
 
 
 async def test_R13_the_normal_end_of_iteration_releases() -> None:
+    """A loop that ends with the stream releases it without a cancel."""
     source = ListSource("abc")
     stream: ReadableStream[str] = ReadableStream(source)
     assert [chunk async for chunk in stream] == ["a", "b", "c"]
@@ -272,6 +319,7 @@ async def test_R13_the_normal_end_of_iteration_releases() -> None:
 
 @pytest.mark.parametrize("prevent_cancel", [False, True])
 async def test_R13_leaving_the_loop_cancels_unless_prevented(prevent_cancel: bool) -> None:
+    """A break cancels the stream, unless told not to; the lock is released either way."""
     source = ListSource("abc")
     stream: ReadableStream[str] = ReadableStream(source)
     async for _chunk in stream.values(prevent_cancel=prevent_cancel):
@@ -283,6 +331,7 @@ async def test_R13_leaving_the_loop_cancels_unless_prevented(prevent_cancel: boo
 
 
 async def test_R13_raising_in_the_loop_cancels() -> None:
+    """An exception in the loop's body cancels the stream."""
     source = ListSource("abc")
 
     async def fail_in_the_loop() -> None:
@@ -294,6 +343,7 @@ async def test_R13_raising_in_the_loop_cancels() -> None:
 
 
 async def test_R13_a_locked_stream_does_not_iterate() -> None:
+    """A locked stream can't be iterated."""
     stream: ReadableStream[str] = ReadableStream()
     stream.get_reader()
     with pytest.raises(TypeError):
@@ -301,6 +351,7 @@ async def test_R13_a_locked_stream_does_not_iterate() -> None:
 
 
 async def test_R14_from_is_lazy_and_ends() -> None:
+    """from_ asks for the first item only after a read, and closes at the end."""
     pulled: list[int] = []
 
     def numbers() -> Any:
@@ -315,6 +366,7 @@ async def test_R14_from_is_lazy_and_ends() -> None:
 
 
 async def test_R14_cancel_closes_an_async_generator_and_waits_for_it() -> None:
+    """Cancel closes an asynchronous generator and waits for that."""
     events: list[str] = []
 
     async def numbers() -> Any:
@@ -332,6 +384,7 @@ async def test_R14_cancel_closes_an_async_generator_and_waits_for_it() -> None:
 
 
 async def test_R14_cancel_while_the_generator_runs_closes_it_at_its_next_yield() -> None:
+    """Cancel waits for a running generator to come to its next yield."""
     gate, events = asyncio.Event(), []
 
     async def numbers() -> Any:
@@ -352,6 +405,7 @@ async def test_R14_cancel_while_the_generator_runs_closes_it_at_its_next_yield()
 
 
 async def test_R14_an_error_of_the_iterable_errors_the_stream() -> None:
+    """What the iterable raises errors the stream."""
     error = ValueError()
 
     def numbers() -> Any:
@@ -364,11 +418,13 @@ async def test_R14_an_error_of_the_iterable_errors_the_stream() -> None:
 
 
 async def test_R14_what_is_not_iterable_raises_at_once() -> None:
+    """Something that is not iterable raises TypeError at once."""
     with pytest.raises(TypeError):
         ReadableStream.from_(3)  # type: ignore[arg-type, type-var]
 
 
 async def test_R15_reader_tee_and_pipe_lock_and_disturb() -> None:
+    """A reader, a tee and a pipe lock the stream; reading through them disturbs it."""
     read: ReadableStream[str] = ReadableStream()
     assert not read.locked
     reader = read.get_reader()
@@ -406,6 +462,7 @@ async def test_a_cancelled_reader_task_leaves_the_stream_usable() -> None:
 
 @pytest.mark.parametrize("strategy", [CountQueuingStrategy, ByteLengthQueuingStrategy])
 async def test_S1_strategies_need_a_mark_and_the_stream_checks_it(strategy: Any) -> None:
+    """A strategy needs a mark and keeps any; the stream refuses NaN and negative ones and takes infinity."""
     with pytest.raises(TypeError):
         strategy()
     for mark in (math.nan, -1):
@@ -418,6 +475,7 @@ async def test_S1_strategies_need_a_mark_and_the_stream_checks_it(strategy: Any)
 
 
 def test_S2_sizes() -> None:
+    """Counting gives 1 for anything; byte length gives bytes, not items."""
     assert CountQueuingStrategy(1).size(object()) == 1
     assert ByteLengthQueuingStrategy(1).size(memoryview(bytes(16)).cast("I")) == 16
     assert ByteLengthQueuingStrategy(1).size(bytearray(3)) == 3
@@ -426,6 +484,7 @@ def test_S2_sizes() -> None:
 
 
 async def test_S3_default_marks() -> None:
+    """The default marks are 1 for readable and writable streams, 0 and 1 for the sides of a transform."""
     source = RecordingSource()
     ReadableStream(source)
     assert source.controller.desired_size == 1

@@ -97,7 +97,7 @@ async def test_an_entry_of_an_archive(tmp_path: Path, workers: Workers, codec: A
     def opened() -> ReadableStream[memoryview]:
         offset = data_offset(archive, entry, ())
         compressed = file_stream(archive, workers, offset=offset, length=entry.compressed_size)
-        decoding = DecodingSource(compressed, open_decoder(entry.method), workers=workers, chunk_size=512 * KIB)
+        decoding = DecodingSource(compressed, open_decoder(entry.method), submit=workers.compute, chunk_size=512 * KIB)
         return ReadableStream(decoding, ByteLengthQueuingStrategy(512 * KIB))
 
     await check_readable(opened, content)
@@ -275,7 +275,9 @@ async def test_damage_cancels_the_compressed_stream(workers: Workers) -> None:
         def cancel(self, reason: object) -> None:
             cancelled.append(reason)
 
-    decoding = DecodingSource(ReadableStream(Source()), open_decoder(DEFLATE), workers=workers, chunk_size=64 * KIB)
+    decoding = DecodingSource(
+        ReadableStream(Source()), open_decoder(DEFLATE), submit=workers.compute, chunk_size=64 * KIB
+    )
     with pytest.raises(Exception, match="damaged") as caught:
         await read_all(ReadableStream(decoding))
     assert cancelled == [caught.value]
@@ -332,7 +334,7 @@ async def test_the_end_of_an_archive(path: str, workers: Workers) -> None:
 async def test_a_digest(workers: Workers) -> None:
     digest = ContentDigest()
     await ReadableStream.from_([b"abc", bytearray(b"de"), memoryview(b"f")]).pipe_to(
-        WritableStream(digest_sink(digest, workers))
+        WritableStream(digest_sink(digest, workers.compute))
     )
     whole = ContentDigest()
     whole.update(b"abcdef")

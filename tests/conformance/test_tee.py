@@ -19,6 +19,7 @@ def one(_chunk: object) -> int:
 
 
 async def test_E1_both_get_the_same_objects_and_one_end_does_not_close_the_other() -> None:
+    """Both branches get the same objects; reading one to its end leaves the other open."""
     chunks = [bytearray(b"a"), bytearray(b"b")]
     first, second = ReadableStream(ListSource(chunks)).tee()
     read = [chunk async for chunk in first]
@@ -30,6 +31,7 @@ async def test_E1_both_get_the_same_objects_and_one_end_does_not_close_the_other
 
 
 async def test_E2_cancelling_one_branch_leaves_the_other_running() -> None:
+    """A cancelled branch leaves the other running; its promise settles with the end of the source."""
     source = ListSource([CHUNK] * 5)
     first, second = ReadableStream(source).tee()
     cancelled = first.cancel("reason")
@@ -41,6 +43,7 @@ async def test_E2_cancelling_one_branch_leaves_the_other_running() -> None:
 
 
 async def test_E2_it_settles_when_the_source_errors_too() -> None:
+    """A cancelled branch's promise settles when the source errors."""
     source = RecordingSource()
     first, _second = ReadableStream(source).tee()
     cancelled = first.cancel("reason")
@@ -50,6 +53,7 @@ async def test_E2_it_settles_when_the_source_errors_too() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_E3_cancelling_both_cancels_the_source_with_both_reasons(fails: bool) -> None:
+    """Cancelling both cancels the source with both reasons, and both promises get the outcome."""
     source = RecordingSource()
     if fails:
         source.cancel = lambda reason: Promise.rejected(E1)  # type: ignore[method-assign]
@@ -65,6 +69,7 @@ async def test_E3_cancelling_both_cancels_the_source_with_both_reasons(fails: bo
 
 
 async def test_E4_an_error_errors_both_and_a_close_closes_both() -> None:
+    """An error of the source errors both branches at once, a close closes both."""
     source = RecordingSource()
     readers = [branch.get_reader() for branch in ReadableStream(source).tee()]
     source.controller.error(E1)
@@ -78,6 +83,7 @@ async def test_E4_an_error_errors_both_and_a_close_closes_both() -> None:
 
 
 async def test_E5_one_pull_for_two_fresh_branches() -> None:
+    """Two fresh branches of a source without read-ahead cost one pull."""
     source = RecordingSource()
     ReadableStream(source, CountQueuingStrategy(0)).tee()
     await until_idle()
@@ -85,6 +91,7 @@ async def test_E5_one_pull_for_two_fresh_branches() -> None:
 
 
 async def test_E5_no_pull_from_an_errored_source() -> None:
+    """An errored source is not pulled; its branches are errored."""
     source = RecordingSource()
     stream = ReadableStream[Any](source, CountQueuingStrategy(0))
     source.controller.error(E1)
@@ -95,6 +102,7 @@ async def test_E5_no_pull_from_an_errored_source() -> None:
 
 
 async def test_E6_pulls_stop_when_the_source_errors() -> None:
+    """No pull follows the source's error while both branches read."""
     source = RecordingSource()
     readers = [branch.get_reader() for branch in ReadableStream(source, CountQueuingStrategy(0)).tee()]
     await until_idle()
@@ -106,6 +114,7 @@ async def test_E6_pulls_stop_when_the_source_errors() -> None:
 
 
 async def test_E7_without_readers_the_source_sees_backpressure() -> None:
+    """Without readers the source is pulled once and then held back."""
     source = ListSource([CHUNK] * 100)
     ReadableStream(source, CountQueuingStrategy(0)).tee(1000)
     await until_idle()
@@ -113,6 +122,7 @@ async def test_E7_without_readers_the_source_sees_backpressure() -> None:
 
 
 async def test_E7_a_fast_branch_leads_by_the_bound_only() -> None:
+    """A branch that is read gets ahead of the other by the bound and no further."""
     source = ListSource([CHUNK] * 100)
     first, second = ReadableStream(source, CountQueuingStrategy(0)).tee(50)
     got: list[bytes] = []
@@ -177,3 +187,23 @@ async def test_a_chunk_without_a_size_errors_both_and_cancels_the_source() -> No
 async def test_a_bound_must_be_positive(bound: int) -> None:
     with pytest.raises(ValueError, match="bound"):
         ReadableStream[bytes]().tee(bound)
+
+
+async def test_a_branch_cancelled_while_the_other_one_takes_the_chunk_does_not_get_it() -> None:
+    source = RecordingSource()
+    first, second = ReadableStream[bytes](source).tee()
+    reader = second.get_reader()
+    cancels: list[Any] = []
+
+    class Sink:
+        def write(self, chunk: bytes, controller: Any) -> None:
+            cancels.append(reader.cancel("enough"))
+
+    pipe = first.pipe_to(WritableStream(Sink()))
+    await until_idle()
+    source.controller.enqueue(CHUNK)
+    source.controller.close()
+    await pipe
+    await cancels[0]
+    assert second.statistics().chunks_in == 0
+    assert first.statistics().chunks_out == 1

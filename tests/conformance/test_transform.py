@@ -51,6 +51,7 @@ def raising(error: BaseException) -> Any:
 
 
 async def test_T1_nothing_is_transformed_before_a_read() -> None:
+    """By default nothing is transformed before somebody reads."""
     transformer = Transformer()
     pair: TransformStream[Any, Any] = TransformStream(transformer)
     writer = pair.writable.get_writer()
@@ -63,6 +64,7 @@ async def test_T1_nothing_is_transformed_before_a_read() -> None:
 
 
 async def test_T2_with_room_exactly_one_chunk_is_transformed_without_a_reader() -> None:
+    """A readable mark of 1 lets exactly one chunk be transformed without a reader."""
     transformer = Transformer()
     pair: TransformStream[Any, Any] = TransformStream(transformer, None, ONE)
     writer = pair.writable.get_writer()
@@ -73,6 +75,7 @@ async def test_T2_with_room_exactly_one_chunk_is_transformed_without_a_reader() 
 
 
 async def test_T2_a_transform_that_enqueues_nothing_never_backpressures() -> None:
+    """A transform that enqueues nothing never holds its writer back."""
     transformer = Transformer(transform=lambda _chunk, _controller: None)
     pair: TransformStream[Any, Any] = TransformStream(transformer, None, ONE)
     writer = pair.writable.get_writer()
@@ -82,6 +85,7 @@ async def test_T2_a_transform_that_enqueues_nothing_never_backpressures() -> Non
 
 
 async def test_T3_a_blocking_transform_keeps_desired_size_at_zero() -> None:
+    """The writer has no room while transform() has not settled."""
     blocking: Promise[None] = Promise()
     pair: TransformStream[Any, Any] = TransformStream(Transformer(transform=lambda *_: blocking), None, ONE)
     writer = pair.writable.get_writer()
@@ -97,6 +101,7 @@ async def test_T3_a_blocking_transform_keeps_desired_size_at_zero() -> None:
 @pytest.mark.parametrize("method", ["transform", "flush"])
 @pytest.mark.parametrize("awaited", [False, True])
 async def test_T4_a_failing_transformer_errors_both_sides(method: str, awaited: bool) -> None:
+    """A failing transform or flush errors both sides with the same error."""
     failing = (lambda *_: Promise.rejected(E1)) if awaited else raising(E1)
     pair: TransformStream[Any, Any] = TransformStream(Transformer(**{method: failing}), None, ONE)
     writer, reader = pair.writable.get_writer(), pair.readable.get_reader()
@@ -109,6 +114,7 @@ async def test_T4_a_failing_transformer_errors_both_sides(method: str, awaited: 
 
 @pytest.mark.parametrize("full", [False, True])
 async def test_T5_cancelling_the_readable_side_errors_the_writable_side(full: bool) -> None:
+    """Cancelling the readable side calls cancel and fails the writable side and the pipe into it."""
     transformer = Transformer()
     pair: TransformStream[Any, Any] = TransformStream(transformer)
     source: ReadableStream[Any] = ReadableStream.from_([1, 2, 3]) if full else ReadableStream()
@@ -121,6 +127,7 @@ async def test_T5_cancelling_the_readable_side_errors_the_writable_side(full: bo
 
 
 async def test_T6_aborting_the_writable_side_errors_the_readable_side() -> None:
+    """Aborting the writable side calls cancel, not flush, and errors the readable side."""
     transformer = Transformer()
     pair: TransformStream[Any, Any] = TransformStream(transformer)
     await pair.writable.abort(E1)
@@ -130,6 +137,7 @@ async def test_T6_aborting_the_writable_side_errors_the_readable_side() -> None:
 
 @pytest.mark.parametrize("side", ["readable", "writable"])
 async def test_T7_a_failing_cancel_is_the_outcome_everywhere(side: str) -> None:
+    """What transformer.cancel raises is the outcome, and the other side's error."""
     pair: TransformStream[Any, Any] = TransformStream(Transformer(cancel=raising(E2)))
     await until_idle()
     if side == "readable":
@@ -141,6 +149,7 @@ async def test_T7_a_failing_cancel_is_the_outcome_everywhere(side: str) -> None:
 
 
 async def test_T8_close_in_parallel_with_a_failing_cancel_rejects_with_its_error() -> None:
+    """A close beside a failing cancel rejects with the cancel's error; flush does not run."""
     cancelling: Promise[None] = Promise()
     transformer = Transformer(cancel=lambda _reason: cancelling)
     pair: TransformStream[Any, Any] = TransformStream(transformer)
@@ -154,6 +163,7 @@ async def test_T8_close_in_parallel_with_a_failing_cancel_rejects_with_its_error
 
 
 async def test_T8_cancel_while_flushing_does_not_call_cancel() -> None:
+    """A cancel while flush runs gets its outcome; cancel does not run."""
     flushing: Promise[None] = Promise()
     transformer = Transformer(flush=lambda _controller: flushing)
     pair: TransformStream[Any, Any] = TransformStream(transformer)
@@ -167,6 +177,8 @@ async def test_T8_cancel_while_flushing_does_not_call_cancel() -> None:
 
 
 async def test_T9_terminate_closes_one_side_and_errors_the_other() -> None:
+    """terminate closes the readable side after its queue and fails the writable side and its pipe with TypeError."""
+
     def transform(chunk: Any, controller: Any) -> None:
         controller.enqueue(chunk)
         controller.terminate()
@@ -180,12 +192,14 @@ async def test_T9_terminate_closes_one_side_and_errors_the_other() -> None:
 
 
 async def test_T10_terminate_in_flush_does_not_fail_the_close() -> None:
+    """terminate inside flush does not fail the close."""
     pair: TransformStream[Any, Any] = TransformStream(Transformer(flush=lambda controller: controller.terminate()))
     await pair.writable.close()
     assert [chunk async for chunk in pair.readable] == []
 
 
 async def test_T10_enqueue_after_terminate_raises() -> None:
+    """enqueue after terminate raises TypeError."""
     transformer = Transformer()
     TransformStream(transformer)
     transformer.controller.terminate()
@@ -194,6 +208,7 @@ async def test_T10_enqueue_after_terminate_raises() -> None:
 
 
 async def test_T11_the_first_error_wins() -> None:
+    """The first error is the one both sides keep."""
     transformer = Transformer()
     pair: TransformStream[Any, Any] = TransformStream(transformer)
     transformer.controller.error(E1)
@@ -204,6 +219,7 @@ async def test_T11_the_first_error_wins() -> None:
 
 @pytest.mark.parametrize("end", ["cancel", "abort"])
 async def test_T11_an_error_after_the_end_changes_nothing(end: str) -> None:
+    """An error after a cancel or an abort has ended changes nothing."""
     transformer = Transformer()
     pair: TransformStream[Any, Any] = TransformStream(transformer)
     await until_idle()
@@ -219,6 +235,8 @@ async def test_T11_an_error_after_the_end_changes_nothing(end: str) -> None:
 
 
 async def test_T12_a_rejected_start_errors_both_sides() -> None:
+    """A failing start errors both sides; transform and flush never run."""
+
     async def start(_controller: Any) -> None:
         raise E1
 

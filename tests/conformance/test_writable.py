@@ -19,6 +19,7 @@ def writer_of(sink: object, high_water_mark: float = 1) -> Any:
 
 
 async def test_W1_writes_wait_for_start_and_run_one_at_a_time_in_order() -> None:
+    """Writes wait for start and run one after the other, in order."""
     started: Promise[None] = Promise()
 
     class Sink(SlowSink):
@@ -40,6 +41,7 @@ async def test_W1_writes_wait_for_start_and_run_one_at_a_time_in_order() -> None
 
 @pytest.mark.parametrize("kind", [RecordingSink, SlowSink])
 async def test_W1_a_thousand_queued_writes_all_run(kind: Any) -> None:
+    """A thousand queued writes all run, with plain and with waiting sinks."""
     sink = kind()
     writer = writer_of(sink)
     writes = [writer.write(number) for number in range(1000)]
@@ -51,6 +53,7 @@ async def test_W1_a_thousand_queued_writes_all_run(kind: Any) -> None:
 
 
 async def test_W2_desired_size_counts_queued_and_running_writes() -> None:
+    """desired_size counts queued and running writes; None when errored, 0 when closed."""
     sink = SlowSink()
     writer = writer_of(sink)
     await until_idle()
@@ -67,6 +70,7 @@ async def test_W2_desired_size_counts_queued_and_running_writes() -> None:
 
 
 async def test_W3_ready_is_pending_without_room_and_settles_after_the_write() -> None:
+    """ready is pending while there is no room, and settles after the write does."""
     sink, recorder = SlowSink(), Recorder()
     writer = writer_of(sink)
     await writer.ready
@@ -81,6 +85,7 @@ async def test_W3_ready_is_pending_without_room_and_settles_after_the_write() ->
 
 
 async def test_W4_a_write_error_rejects_that_write_the_queue_and_close() -> None:
+    """A failing write rejects itself, the queued writes and the close, in order."""
     sink, recorder = SlowSink(), Recorder()
     writer = writer_of(sink)
     await until_idle()
@@ -94,6 +99,8 @@ async def test_W4_a_write_error_rejects_that_write_the_queue_and_close() -> None
 
 
 async def test_W4_a_raising_write_does_the_same() -> None:
+    """A write that raises rejects itself and all that follow."""
+
     class Sink(RecordingSink):
         def write(self, chunk: Any, controller: Any) -> None:
             raise E1
@@ -106,6 +113,7 @@ async def test_W4_a_raising_write_does_the_same() -> None:
 
 
 async def test_W5_error_then_a_failing_write_keep_their_own_errors() -> None:
+    """A running write keeps its own failure; ready and closed get the error that came first."""
     sink = SlowSink()
     writer = writer_of(sink)
     await until_idle()
@@ -118,6 +126,7 @@ async def test_W5_error_then_a_failing_write_keep_their_own_errors() -> None:
 
 
 async def test_W6_close_waits_for_the_writes_and_makes_ready_resolve() -> None:
+    """close waits for queued writes, and resolves ready at once."""
     sink = SlowSink()
     writer = writer_of(sink)
     await until_idle()
@@ -144,6 +153,7 @@ class SlowClose(RecordingSink):
 
 
 async def test_W7_an_error_while_closing_is_ignored() -> None:
+    """An error that comes while sink.close runs does not spoil the close."""
     sink = SlowClose()
     writer = writer_of(sink)
     close = writer.close()
@@ -155,6 +165,7 @@ async def test_W7_an_error_while_closing_is_ignored() -> None:
 
 
 async def test_W8_close_is_refused_when_it_makes_no_sense() -> None:
+    """close rejects with TypeError when locked, closed, closing or errored, with the error while erroring."""
     stream: WritableStream[str] = WritableStream()
     writer = stream.get_writer()
     await rejects_with(stream.close(), TypeError)
@@ -175,6 +186,7 @@ async def test_W8_close_is_refused_when_it_makes_no_sense() -> None:
 
 
 async def test_W9_release_lock_does_not_change_a_requested_close() -> None:
+    """A close asked for before the release takes its course; the writer's own promises reject."""
     sink = SlowClose()
     writer = writer_of(sink)
     close = writer.close()
@@ -187,6 +199,7 @@ async def test_W9_release_lock_does_not_change_a_requested_close() -> None:
 
 
 async def test_W10_abort_before_start_rejects_without_writing() -> None:
+    """An abort before start rejects ready and writes; the sink never writes."""
     sink = RecordingSink()
     writer = writer_of(sink)
     write = writer.write("a")
@@ -198,6 +211,7 @@ async def test_W10_abort_before_start_rejects_without_writing() -> None:
 
 
 async def test_W11_abort_lets_the_running_write_finish_then_drops_the_rest() -> None:
+    """An abort waits for the running write, rejects the queued ones in order, then calls sink.abort."""
     sink, recorder = SlowSink(), Recorder()
     writer = writer_of(sink)
     await until_idle()
@@ -212,6 +226,7 @@ async def test_W11_abort_lets_the_running_write_finish_then_drops_the_rest() -> 
 
 
 async def test_W12_a_failing_running_write_does_not_replace_the_abort() -> None:
+    """sink.abort is called though the running write failed, and the abort's reason stays the error."""
     sink = SlowSink()
     writer = writer_of(sink)
     await until_idle()
@@ -226,6 +241,7 @@ async def test_W12_a_failing_running_write_does_not_replace_the_abort() -> None:
 
 @pytest.mark.parametrize("failure", [None, E2])
 async def test_W13_abort_after_close_began_settles_with_the_close(failure: Exception | None) -> None:
+    """Once sink.close runs, an abort gets its outcome and sink.abort is not called."""
     sink = SlowClose()
     writer = writer_of(sink)
     close = writer.close()
@@ -245,6 +261,7 @@ async def test_W13_abort_after_close_began_settles_with_the_close(failure: Excep
 
 
 async def test_W14_sink_abort_is_called_even_if_start_fails_afterwards() -> None:
+    """sink.abort is called though start fails after the abort."""
     started: Promise[None] = Promise()
 
     class Sink(RecordingSink):
@@ -259,6 +276,7 @@ async def test_W14_sink_abort_is_called_even_if_start_fails_afterwards() -> None
 
 
 async def test_W14_without_abort_method_close_is_not_called_instead() -> None:
+    """A sink without abort is not closed instead."""
     events: list[str] = []
 
     class Sink:
@@ -270,6 +288,7 @@ async def test_W14_without_abort_method_close_is_not_called_instead() -> None:
 
 
 async def test_W15_a_second_abort_gives_the_same_promise() -> None:
+    """A second abort gives the same promise; on a locked stream TypeError, afterwards None."""
     sink = SlowSink()
     stream: WritableStream[str] = WritableStream(sink)
     writer = stream.get_writer()
@@ -284,6 +303,7 @@ async def test_W15_a_second_abort_gives_the_same_promise() -> None:
 
 
 async def test_W16_abort_after_error_rejects_with_the_error() -> None:
+    """An abort while erroring rejects with the first error; sink.abort is not called."""
     sink = SlowSink()
     writer = writer_of(sink)
     await until_idle()
@@ -296,6 +316,7 @@ async def test_W16_abort_after_error_rejects_with_the_error() -> None:
 
 
 async def test_W17_the_signal_fires_at_once_on_abort_only() -> None:
+    """controller.signal fires within abort(), and not for errors or failing writes and closes."""
     sink = SlowSink()
     writer = writer_of(sink)
     await until_idle()
@@ -321,6 +342,7 @@ async def test_W17_the_signal_fires_at_once_on_abort_only() -> None:
 
 
 async def test_W18_an_abort_inside_a_listener_keeps_the_first_reason() -> None:
+    """An abort from inside a listener of the signal keeps the first reason."""
     sink = RecordingSink()
     writer = writer_of(sink)
     await until_idle()

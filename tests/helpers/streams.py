@@ -19,6 +19,7 @@ __all__ = [
     "RecordingSink",
     "RecordingSource",
     "SlowSink",
+    "SlowSource",
     "assert_no_tasks",
     "no_task_left",
     "rejects_with",
@@ -145,6 +146,28 @@ class FailingSource(ListSource):
         if not self.left:
             raise self.failure
         super().pull(controller)
+
+
+class SlowSource(ListSource):
+    """Gives its chunks like a network: each a few turns of the event loop late, sometimes several at once.
+
+    With ``error`` it fails after its chunks. A cancel ends the pull that waits.
+    """
+
+    def __init__(self, chunks: Iterable[Any], error: BaseException | None = None) -> None:
+        super().__init__(chunks)
+        self.failure = error
+
+    async def pull(self, controller: Any) -> None:  # type: ignore[override]  # it takes its time
+        for _ in range(self.pulls % 4):
+            await asyncio.sleep(0)
+        if self.cancelled:
+            return
+        if not self.left and self.failure is not None:
+            raise self.failure
+        super().pull(controller)
+        if self.left and self.pulls % 5 == 0 and (controller.desired_size or 0) > 0:
+            super().pull(controller)
 
 
 async def rejects_with(awaitable: Any, error: Any) -> None:

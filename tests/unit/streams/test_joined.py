@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kamaros_gui.base.errors import AbortError
-from kamaros_gui.streams import ReadableStream, TransformStream, WritableStream, pipe_all
+from kamaros_gui.streams import Promise, ReadableStream, TransformStream, WritableStream, pipe_all
 from tests.helpers.clock import until_idle
 from tests.helpers.streams import RecordingSink, RecordingSource, no_task_left, rejects_with
 
@@ -87,3 +87,27 @@ async def test_cancelling_the_waiter_aborts_all_pipes() -> None:
             await task
     for sink in sinks:
         assert isinstance(sink.events[-1][1], AbortError)
+
+
+async def test_a_cancel_that_comes_when_all_has_settled_is_just_a_cancel() -> None:
+    part, events = Promise[None](), list[str]()
+    task = asyncio.ensure_future(pipe_all(part))
+    await until_idle()
+    # Called right after the join has learnt of the end, and before its waiter goes on.
+    part.add_reaction(lambda _value: events.append("settled") or task.cancel(), print)  # type: ignore[func-returns-value]
+    part.resolve(None)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert events == ["settled"]
+
+
+async def test_a_part_that_can_not_be_stopped_is_waited_for() -> None:
+    part, sink = Promise[None](), RecordingSink()
+    source = RecordingSource()
+    joined = asyncio.ensure_future(pipe_all(part, ReadableStream(source).pipe_to(WritableStream(sink))))
+    await until_idle()
+    source.controller.error(E1)
+    await until_idle()
+    assert not joined.done()
+    part.resolve(None)
+    await rejects_with(joined, E1)

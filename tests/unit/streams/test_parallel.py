@@ -276,3 +276,99 @@ async def test_a_job_queued_in_the_pool_does_not_run_after_an_abort() -> None:
 async def test_max_in_flight_must_be_positive() -> None:
     with pytest.raises(ValueError, match="max_in_flight"):
         ParallelTransformStream(Blocks(1), ByHand(), 0)
+
+
+async def test_a_first_chunk_that_fails_fails_its_write() -> None:
+    blocks = Blocks(1)
+    blocks.transform = lambda chunk: chunk.nothing  # type: ignore[attr-defined, method-assign]
+    pair = ParallelTransformStream(blocks, ByHand(), 2)
+    writer = pair.writable.get_writer()
+    await until_idle()
+    write = writer.write(b"a")
+    await rejects_with(write, AttributeError)
+    await rejects_with(writer.closed, AttributeError)
+    await rejects_with(pair.readable.get_reader().read(), AttributeError)
+    assert [type(reason) for reason in blocks.cancelled] == [AttributeError]
+
+
+@pytest.mark.parametrize("what", ["write", "close"])
+async def test_what_comes_after_a_cancel_settles_when_the_last_job_is_over(what: str) -> None:
+    submit, blocks = ByHand(), Blocks(1)
+    pair = ParallelTransformStream(blocks, submit, 4, by_bytes(100), by_bytes(100))
+    writer = pair.writable.get_writer()
+    await until_idle()
+    await writer.write(b"a")
+    cancelled = pair.readable.cancel(E1)
+    late = writer.write(b"b") if what == "write" else writer.close()
+    await until_idle()
+    assert late.pending
+    assert cancelled.pending
+    await submit.run(0)
+    await rejects_with(late, E1)
+    await cancelled
+    assert len(submit.jobs) == 1
+    assert blocks.cancelled == [E1]
+
+
+async def test_a_job_that_fails_after_an_abort_does_not_replace_its_reason() -> None:
+    submit, blocks = ByHand(), Blocks(1)
+    pair = ParallelTransformStream(blocks, submit, 4, by_bytes(100))
+    writer = pair.writable.get_writer()
+    await until_idle()
+    await writer.write(b"ab")
+    abort = writer.abort(E1)
+    submit.jobs[0][1].set_exception(E2)
+    await until_idle()
+    assert abort.pending
+    await submit.run(1)
+    assert await abort is None
+    await rejects_with(writer.closed, E1)
+    assert blocks.cancelled == [E1]
+
+
+class NoSize:
+    high_water_mark = 10
+
+    @staticmethod
+    def size(_chunk: object) -> float:
+        raise E1
+
+
+async def test_a_result_without_a_size_fails_both_sides() -> None:
+    blocks = Blocks(1)
+    pair = ParallelTransformStream(blocks, _at_once, 2, by_bytes(10), NoSize)
+    writer, reader = pair.writable.get_writer(), pair.readable.get_reader()
+    await until_idle()
+    writer.write(b"a")
+    await rejects_with(writer.closed, E1)
+    await rejects_with(reader.closed, E1)
+    assert blocks.cancelled == [E1]
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("parts", [1, 2])
+async def test_an_abort_from_inside_the_delivery_stops_it(running: bool, parts: int) -> None:
+    submit, got = ByHand(), list[bytes]()
+    blocks = Blocks(1, lambda block: [block] * parts)
+    pair = ParallelTransformStream(blocks, submit, 4, by_bytes(100), by_bytes(100))
+    writer = pair.writable.get_writer()
+    aborts: list[Any] = []
+
+    class Sink(RecordingSink):
+        def write(self, chunk: Any, controller: Any) -> None:
+            got.append(chunk)
+            aborts.append(writer.abort(E1))
+
+    pipe = pair.readable.pipe_to(WritableStream(Sink(), by_bytes(100)))
+    await until_idle()
+    await writer.write(b"abc" if running else b"a")
+    await submit.run(0)
+    if running:
+        assert pipe.pending
+        await submit.run(1)
+        await submit.run(2)
+    await rejects_with(pipe, E1)
+    for abort in aborts:
+        assert await abort is None
+    assert set(got) == {b"a"}
+    assert blocks.cancelled == [E1]

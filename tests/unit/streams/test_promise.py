@@ -10,7 +10,7 @@ import pytest
 
 from kamaros_gui.base.errors import AbortError
 from kamaros_gui.streams import Promise
-from kamaros_gui.streams.promise import call, method_of, react, settle_after
+from kamaros_gui.streams.calling import call, method_of, react, settle_after
 from tests.helpers.clock import until_idle
 from tests.helpers.streams import Recorder, no_task_left, rejects_with
 
@@ -141,3 +141,25 @@ def test_a_method_must_be_callable() -> None:
     assert method_of(Source(), "cancel") is None
     with pytest.raises(TypeError, match="pull"):
         method_of(Source(), "pull")
+
+
+async def test_it_tells_what_it_failed_with() -> None:
+    assert Promise[None]().error is None
+    assert Promise[None].rejected(E1).error is E1
+    assert Promise[None].rejected(E1).state == "rejected"
+
+
+@pytest.mark.parametrize("cancel_first", [False, True])
+async def test_a_waiter_may_be_cancelled_just_when_it_settles(cancel_first: bool) -> None:
+    promise: Promise[int] = Promise()
+    first, second = asyncio.ensure_future(promise), asyncio.ensure_future(promise)
+    await until_idle()
+    if cancel_first:
+        first.cancel()
+        promise.resolve(1)
+    else:
+        promise.resolve(1)
+        first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert await second == 1
