@@ -6,13 +6,15 @@ import dataclasses
 import os
 import stat
 import time
+from typing import Final
 
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import entry_name
 from kamaros_gui.archive.paths import check_folder
 from kamaros_gui.archive.views import method_name
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.errors import ArchiveError, NotFoundError, StorageError
+from kamaros_gui.base.errors import ArchiveError, NotFoundError, StorageError, UnsafeNameError
+from kamaros_gui.base.limits import MAX_PATH_BYTES
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import Entry
 from kamaros_gui.base.texts import display_path
@@ -21,6 +23,9 @@ from kamaros_gui.storage.adapter import FileSystemAdapter
 from kamaros_gui.storage.walk import WalkItem
 
 __all__ = ["Added", "add_content", "add_disk_file", "paths_below"]
+
+_LATEST: Final = 9_223_372_036
+"""Seconds from the epoch whose nanoseconds are a number of 64 bits."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,12 +37,23 @@ class Added:
         modified: seconds since the epoch; ``None`` for the present.
         mode: permission bits.
         size: bytes it will have, ``None`` where that is not known.
+
+    Raises:
+        ValueError: a number is outside its range.
     """
 
     path: str
     modified: float | None = None
     mode: int = 0o644
     size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.modified is not None and not abs(self.modified) <= _LATEST:
+            raise ValueError(f"modified is {self.modified}; it must be seconds between the years 1677 and 2262")
+        if not 0 <= self.mode <= 0o177777:
+            raise ValueError(f"mode is {self.mode}; it must be permission bits")
+        if self.size is not None and self.size < 0:
+            raise ValueError(f"size is {self.size}; no content has so few bytes")
 
 
 async def add_disk_file(
@@ -103,6 +119,8 @@ def _checked(checkpoint: Checkpoint, path: str) -> str:
     name = check_folder(path)
     if not name or path.endswith("/"):
         raise ArchiveError(f"“{path}” is not the name of a file.", hint="Give the whole path inside the archive.")
+    if len(entry_name(name, "file").encode()) > MAX_PATH_BYTES:
+        raise UnsafeNameError(f"“{name[:64]}…” is too long: no name in a ZIP has more than {MAX_PATH_BYTES} bytes.")
     if checkpoint.kind_of(name) == "directory":
         raise ArchiveError(f"“{name}” is a folder in the archive.", hint="Remove it first, or use another name.")
     parent = name

@@ -39,6 +39,9 @@ _COARSE_TICK_NS: Final = 2_000_000_000
 its identity is not recorded and the next save reads it. Stamps with a fraction come from the kernel's clock, which
 ticks every few milliseconds; whole seconds may come from a file system that knows no better (FAT: two seconds)."""
 
+_LARGEST_NUMBER: Final = (1 << 63) - 1
+"""What a number in a manifest can be. Some file systems know times beyond the year 2262, and inodes of 64 bits."""
+
 _MANIFEST_LEVEL: Final = 3
 """The manifest is written with every save; a faster level costs a few per cent of a few megabytes."""
 
@@ -183,6 +186,7 @@ class _Builder:
     def apply(self, packed: PackedEntry) -> None:
         """Take in one file that was read."""
         found, path = packed.item.found, packed.item.path
+        mtime_ns = max(-_LARGEST_NUMBER, min(packed.mtime_ns, _LARGEST_NUMBER))
         before = self._before.get(path)
         record = FileRecord(
             inode_id=before.inode_id if before else str(uuid.uuid4()),
@@ -190,13 +194,14 @@ class _Builder:
             current_hash=packed.sha256,
             size=packed.size if found.kind != "directory" else 0,
             created=before.created if before else self._now,
-            modified=iso_time(packed.mtime_ns // 1_000_000_000),
-            mtime_ns=packed.mtime_ns,
+            modified=iso_time(mtime_ns // 1_000_000_000),
+            mtime_ns=mtime_ns,
             mime=(mimetypes.guess_type(path)[0] or "") if found.kind == "file" else "",
             mode=packed.mode & 0o7777,
             raw_name=self._raw_names.get(path, ""),
         )
-        if found.kind == "file" and not _is_racy(packed, self._read_after):
+        identifiable = 0 <= packed.inode <= _LARGEST_NUMBER and abs(packed.ctime_ns) <= _LARGEST_NUMBER
+        if found.kind == "file" and identifiable and not _is_racy(packed, self._read_after):
             record.inode, record.ctime_ns = packed.inode, packed.ctime_ns
         change = _change(before, record)
         self._manifest.file_map[path] = record

@@ -10,13 +10,13 @@ import os
 from collections.abc import Callable
 
 from kamaros_gui.archive.building import Changes, NextState, build_next_state, encode_tail, now_iso
-from kamaros_gui.archive.commit import Transaction
+from kamaros_gui.archive.commit import Transaction, not_kept
 from kamaros_gui.archive.container import run_reader
 from kamaros_gui.archive.manifest import FileRecord, Manifest
 from kamaros_gui.archive.planning import SaveOptions, SavePlan, make_plan
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.errors import IntegrityError, KamarosError, StorageError
+from kamaros_gui.base.errors import KamarosError, StorageError
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.pipeline import ByteStream, PackedEntry, RestoreFlow, RestoreItem, SaveFlow, SaveItem, Workers
 from kamaros_gui.storage.adapter import FileSystemAdapter
@@ -101,13 +101,13 @@ class Checkpoint:
 
         Raises:
             SourceChangedError: it changed while it was read.
-            StorageError: it can't be read, or the archive can't be written.
+            NotFoundError, StorageError: it can't be read, or the archive can't be written.
         """
         packed: list[PackedEntry] = []
-        await self._flow(control, packed.append).run([item])
-        if not packed:
-            issue = control.issues[-1]
-            raise StorageError(issue.reason, path=issue.path)
+        failures: list[KamarosError] = []
+        await self._flow(control, packed.append, lambda _item, error: failures.append(error)).run([item])
+        if failures:
+            raise failures[0]
         self._put(packed[0])
         return packed[0]
 
@@ -178,13 +178,14 @@ class Checkpoint:
         if state.version is None and not transaction.is_new:
             await self.rollback()
             return state
-        if config.verify_after_save != "off":
+        check = config.verify_after_save != "off"
+        if check:
             await self._verify_written(control)
         tail = await workers.compute(encode_tail, state, transaction)
-        if config.verify_after_save != "off":
+        if check:
             await workers.compute(_check_directory, tail, transaction, state)
         await control.checkpoint()
-        await workers.io(transaction.commit, tail, state.table.patches)
+        await workers.io(lambda: transaction.commit(tail, state.table.patches, check=check))
         return state
 
     async def rollback(self) -> None:
@@ -212,8 +213,14 @@ class Checkpoint:
         self.changes.put(packed)
         self._add_parents(packed.item.path)
 
-    def _flow(self, control: RunControl, on_packed: Callable[[PackedEntry], None]) -> SaveFlow:
-        return SaveFlow(self._files, self.transaction.region, self._config, self._workers, control, on_packed)
+    def _flow(
+        self,
+        control: RunControl,
+        on_packed: Callable[[PackedEntry], None],
+        on_failed: Callable[[SaveItem, KamarosError], None] | None = None,
+    ) -> SaveFlow:
+        region = self.transaction.region
+        return SaveFlow(self._files, region, self._config, self._workers, control, on_packed, on_failed)
 
     async def _plan(self, options: SaveOptions, control: RunControl) -> SavePlan:
         progress, signal = control.progress, control.signal
@@ -270,7 +277,7 @@ class Checkpoint:
         await flow.run(items)
         control.progress.phase = Phase.COMMITTING
         if failures:
-            raise _not_kept(str(failures[0])) from failures[0]
+            raise not_kept(str(failures[0])) from failures[0]
 
 
 def _check_directory(tail: bytes, transaction: Transaction, state: NextState) -> None:
@@ -289,7 +296,7 @@ def _check_directory(tail: bytes, transaction: Transaction, state: NextState) ->
         if (wanted := expected.get(entry.name)) is not None
     )
     if not same or any(entry.name not in expected for entry in directory.entries):
-        raise _not_kept("the directory does not list the entries as they are.")
+        raise not_kept("the directory does not list the entries as they are.")
 
 
 class _Appended:
@@ -305,12 +312,6 @@ class _Appended:
         before = self._file.read(offset, min(length, self._position - offset)) if offset < self._position else b""
         start = max(offset - self._position, 0)
         return before + self._tail[start : start + length - len(before)]
-
-
-def _not_kept(reason: str) -> IntegrityError:
-    return IntegrityError(
-        f"The disk did not keep what was written: {reason}", hint="Check the disk; the archive was left as it was."
-    )
 
 
 def _check_strict(options: SaveOptions, control: RunControl) -> None:

@@ -34,14 +34,21 @@ from kamaros_gui.archive.container import (
     run_reader,
     tail_is_complete,
 )
-from kamaros_gui.base.errors import ArchiveError, KamarosError, NotFoundError, StorageError, ZipFormatError
+from kamaros_gui.base.errors import (
+    ArchiveError,
+    IntegrityError,
+    KamarosError,
+    NotFoundError,
+    StorageError,
+    ZipFormatError,
+)
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.journal import Journal, journal_path
 from kamaros_gui.storage.primitives import Buffer, FilePrimitives, RandomAccess
 from kamaros_gui.zipfmt import ZipEntry, encode_plain_local_header, read_directory
 
-__all__ = ["HeaderPatch", "Transaction", "recover"]
+__all__ = ["HeaderPatch", "Transaction", "not_kept", "recover"]
 
 HeaderPatch = tuple[int, bytes]
 """Offset of a local header, and the bytes of equal length that replace it after the commit."""
@@ -146,7 +153,13 @@ class Transaction:
                     hint="It was not made by Kamaros; rename it, or choose another name.",
                 ) from error
             raise
-        transaction = cls(files, path, journal, file, None, 0)
+        try:
+            transaction = cls(files, path, journal, file, None, 0)
+        except BaseException:
+            file.close()
+            with contextlib.suppress(StorageError, NotFoundError):
+                files.delete(part_path(path))
+            raise
         try:
             mark = _mimetype_entry()
             transaction.region.append([encode_plain_local_header(mark), MIMETYPE])
@@ -161,33 +174,42 @@ class Transaction:
         """Whether the archive does not exist before the commit."""
         return self.base is None
 
-    def commit(self, tail: Buffer, patches: Sequence[HeaderPatch] = ()) -> None:
+    def commit(self, tail: Buffer, patches: Sequence[HeaderPatch] = (), *, check: bool = False) -> None:
         """Make the appended entries and *tail* the new state.
 
         Args:
             tail: manifest entry, central directory and end records; goes where the region ends.
             patches: local headers of old entries to be rewritten afterwards.
+            check: read *tail* back before it counts.
 
         Raises:
-            DiskFullError, StorageError: it could not be written; call :meth:`rollback`.
+            IntegrityError: what is read back is something else; otherwise as below.
+            DiskFullError, StorageError: it could not be written, and nobody sees anything of it; call :meth:`rollback`,
+                or this again.
         """
         offset = self.region.position
         self._file.sync(data_only=True)
-        self._journal.append(
-            {
-                "kind": "commit",
-                "offset": offset,
-                "length": len(tail),
-                "sha256": hashlib.sha256(tail).hexdigest(),
-                "patches": [[at, data.hex()] for at, data in patches],
-            },
-            sync=True,
-        )
-        self.region.append([tail])
-        self._file.truncate(self.region.position)
-        self._file.sync()
-        if self.is_new:
-            self._publish()
+        try:
+            self._journal.append(
+                {
+                    "kind": "commit",
+                    "offset": offset,
+                    "length": len(tail),
+                    "sha256": hashlib.sha256(tail).hexdigest(),
+                    "patches": [[at, data.hex()] for at, data in patches],
+                },
+                sync=True,
+            )
+            self.region.append([tail])
+            self._file.truncate(self.region.position)
+            self._file.sync()
+            if check and self._file.read(offset, len(tail)) != tail:
+                raise not_kept("the directory is not the one that was written.")
+            if self.is_new:
+                self._publish()
+        except BaseException:
+            self._withdraw(offset)
+            raise
         # Committed: from here on nothing may fail the save, and nothing be taken back. What can't be finished now is
         # finished by the next one who opens the archive for writing, from the journal.
         try:
@@ -199,6 +221,14 @@ class Transaction:
         self._file.close()
         with contextlib.suppress(StorageError):  # what it says has happened; the next writer removes it
             self._journal.remove()
+
+    def _withdraw(self, offset: int) -> None:
+        """Take back a commit that failed: announced and written whole, it would look made to whoever reads now."""
+        with contextlib.suppress(StorageError):
+            self._file.truncate(offset)
+        with contextlib.suppress(StorageError):
+            self._journal.restart(_begin_record(self.region.start, new=self.is_new))
+        self.region.rewind(offset)
 
     def _publish(self) -> None:
         try:
@@ -289,6 +319,13 @@ def apply_patches(file: RandomAccess, patches: Sequence[HeaderPatch]) -> None:
 def needs_recovery(files: FilePrimitives, path: str) -> bool:
     """Whether something beside the archive tells of an unfinished save."""
     return files.exists(journal_path(path)) or files.exists(part_path(path))
+
+
+def not_kept(reason: str) -> IntegrityError:
+    """Return the error for bytes that are not on the disk as they were written."""
+    return IntegrityError(
+        f"The disk did not keep what was written: {reason}", hint="Check the disk; the archive was left as it was."
+    )
 
 
 def _begin_record(committed: int, *, new: bool) -> dict[str, Any]:

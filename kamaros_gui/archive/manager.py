@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self, TypeVar
 
 from kamaros_gui.archive.adding import Added, add_content, add_disk_file, paths_below
-from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import Container
-from kamaros_gui.archive.history import describe
 from kamaros_gui.archive.opening import OpenStreams
 from kamaros_gui.archive.operation import OnProgress, Operation
+from kamaros_gui.archive.pending import PendingChanges
 from kamaros_gui.archive.planning import SaveOptions
 from kamaros_gui.archive.restoring import RestoreOptions, restore
 from kamaros_gui.archive.saving import save
@@ -27,7 +25,7 @@ from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import ArchiveError, NotFoundError
 from kamaros_gui.base.reports import Entry, Listing, RestoreReport, SaveReport, VerifyReport, VersionInfo
 from kamaros_gui.base.texts import display_path
-from kamaros_gui.pipeline import ByteStream, Content, Workers, abortable
+from kamaros_gui.pipeline import ByteStream, Content, Workers
 from kamaros_gui.storage.adapter import FileSystemAdapter
 from kamaros_gui.storage.local import LocalAdapter
 
@@ -77,9 +75,7 @@ class JCFManager:
         self.config = config
         self._owns_workers = workers is None
         self._workers = workers or Workers(config.effective_workers)
-        self._checkpoint: Checkpoint | None = None
-        self._writing = asyncio.Lock()
-        self._writing_loop: asyncio.AbstractEventLoop | None = None
+        self._pending = PendingChanges(self._files, self.path, config, self._workers)
         self._streams = OpenStreams(self._files, self._workers, config.chunk_size)
 
     @classmethod
@@ -163,12 +159,7 @@ class JCFManager:
         )
 
         async def work(running: RunControl) -> SaveReport:
-            async with self._turn(running):
-                if self._checkpoint is not None:
-                    raise ArchiveError(
-                        f"{display_path(self.path)} has changes that are not saved yet.",
-                        hint="Call save_checkpoint() or discard() first.",
-                    )
+            async with self._pending.none(running):
                 return await save(self._files, self.path, options, self.config, self._workers, running)
 
         return await Operation(signal, on_progress, control).run(work)
@@ -215,19 +206,16 @@ class JCFManager:
             SourceChangedError: it changed while it was read, or *content* has not the *size* that was told.
             DiskFullError, StorageError: the archive can't be written.
             TypeError: *content* is nothing that can be read as bytes.
+            ValueError: *modified*, *mode* or *size* is outside its range.
             Exception: what *content* itself raised.
         """
 
         async def work(running: RunControl) -> Entry:
-            async with self._turn(running):
-                checkpoint = await self._begun()
-                try:
-                    if isinstance(content, str | os.PathLike):
-                        return await add_disk_file(self._files, self._workers, checkpoint, path, content, running)
-                    added = Added(path, modified=modified, mode=mode, size=size)
-                    return await add_content(checkpoint, added, content, running)
-                finally:
-                    await self._drop_if_empty()
+            async with self._pending.changing(running) as checkpoint:
+                if isinstance(content, str | os.PathLike):
+                    return await add_disk_file(self._files, self._workers, checkpoint, path, content, running)
+                added = Added(path, modified=modified, mode=mode, size=size)
+                return await add_content(checkpoint, added, content, running)
 
         return await Operation(signal, on_progress, control).run(work)
 
@@ -246,13 +234,9 @@ class JCFManager:
         """
 
         async def work(running: RunControl) -> int:
-            async with self._turn(running):
-                checkpoint = await self._begun()
-                try:
-                    paths = paths_below(checkpoint, path)
-                    checkpoint.remove(paths)
-                finally:
-                    await self._drop_if_empty()
+            async with self._pending.changing(running) as checkpoint:
+                paths = paths_below(checkpoint, path)
+                checkpoint.remove(paths)
                 return len(paths)
 
         return await Operation().run(work)
@@ -287,17 +271,9 @@ class JCFManager:
             DiskFullError, StorageError: the archive can't be written.
             IntegrityError: what was written can't be read back, where the settings ask for that.
         """
-
-        async def work(running: RunControl) -> VersionInfo | None:
-            async with self._turn(running):
-                if self._checkpoint is None:
-                    return None
-                state = await self._checkpoint.commit(message, author, running)
-                self._checkpoint = None
-                # Not read back from the archive: nothing may fail once the version is there.
-                return describe(state.manifest, state.manifest.versions[-1]) if state.manifest.versions else None
-
-        newest = await Operation(signal, on_progress, control).run(work)
+        newest = await Operation(signal, on_progress, control).run(
+            lambda running: self._pending.commit(message, author, running)
+        )
         if newest is not None:
             return newest
         versions = await self.history() if await self._workers.io(self._files.exists, self.path) else ()
@@ -311,14 +287,7 @@ class JCFManager:
         Raises:
             StorageError: the archive can't be written; the next writer repairs it.
         """
-
-        async def work(_running: RunControl) -> None:
-            async with self._writers():
-                checkpoint, self._checkpoint = self._checkpoint, None
-                if checkpoint is not None:
-                    await checkpoint.rollback()
-
-        await Operation().run(work)
+        await Operation().run(lambda _running: self._pending.discard())
 
     # ------------------------------------------------------------------------------------------- reading
 
@@ -459,36 +428,6 @@ class JCFManager:
             return await self._workers.io(work)
 
         return await Operation().run(run)
-
-    def _writers(self) -> asyncio.Lock:
-        """Return the lock that lets one operation write at a time; a lock serves one loop only."""
-        loop = asyncio.get_running_loop()
-        if self._writing_loop is not loop:
-            self._writing, self._writing_loop = asyncio.Lock(), loop
-        return self._writing
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, running: RunControl) -> AsyncIterator[None]:
-        """Wait until nobody else writes through this manager, or for an abort."""
-        writing = self._writers()
-        await abortable(asyncio.ensure_future(writing.acquire()), running.signal)
-        try:
-            running.signal.throw_if_aborted()
-            yield
-        finally:
-            writing.release()
-
-    async def _begun(self) -> Checkpoint:
-        if self._checkpoint is None:
-            self._checkpoint = await Checkpoint.begin(self._files, self.path, self.config, self._workers)
-        return self._checkpoint
-
-    async def _drop_if_empty(self) -> None:
-        """Give the lock back where the first change came to nothing."""
-        checkpoint = self._checkpoint
-        if checkpoint is not None and checkpoint.is_empty:
-            self._checkpoint = None
-            await checkpoint.rollback()
 
 
 def _name_of(version: VersionName) -> str:

@@ -69,7 +69,8 @@ class Operation:
     Args:
         signal: aborts it.
         on_progress: told how far it is.
-        control: used instead of an own one made from *signal*.
+        control: used instead of an own one made from *signal*; only its own signal then ends the work early, and a
+            cancelled task waits for the work.
     """
 
     def __init__(
@@ -79,8 +80,7 @@ class Operation:
         control: RunControl | None = None,
     ) -> None:
         self._canceller = AbortController()
-        signals = [self._canceller.signal]
-        signals += [each for each in (signal, control.signal if control else None) if each is not None]
+        signals = [self._canceller.signal] if signal is None else [self._canceller.signal, signal]
         self._control = control or RunControl(AbortSignal.any(signals))
         self._on_progress = on_progress
 

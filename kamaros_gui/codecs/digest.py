@@ -29,8 +29,10 @@ class ContentDigest:
 
     def update(self, data: Buffer) -> None:
         """Add *data* to the content; it must not change until the call returns."""
-        self._hash.update(data)
+        # In this order: the CRC-32 clears vector registers that an isal call before it may have left in use, and that
+        # would slow the SHA-256 down by a third.
         self.crc32 = crc32(data, self.crc32)
+        self._hash.update(data)
         self.size += len(data)
 
     @property

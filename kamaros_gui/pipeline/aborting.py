@@ -17,10 +17,12 @@ T = TypeVar("T")
 async def abortable(future: asyncio.Future[T], signal: AbortSignal) -> T:
     """Return the result of *future*; raise the abort reason as soon as *signal* is aborted.
 
-    After an abort the future goes on by itself and its outcome is dropped: use this only for work that touches
-    nothing but its own memory.
+    After an abort the future is cancelled. What runs in a thread goes on by itself all the same, and its outcome is
+    dropped: use this only for work that touches nothing but its own memory.
     """
-    signal.throw_if_aborted()
+    if signal.aborted:
+        future.cancel()  # a task nobody waits for would still take what it waits for, such as a lock
+        signal.throw_if_aborted()
     loop = asyncio.get_running_loop()
     aborted: asyncio.Future[None] = loop.create_future()
 

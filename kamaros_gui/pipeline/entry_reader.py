@@ -10,6 +10,7 @@ The caller joins what it needs behind it: a hash, a new file, or nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Container
 
 from kamaros_gui.base.abort import AbortSignal
@@ -64,7 +65,7 @@ async def open_entry(
         IntegrityError, UnsupportedEntryError, StorageError: it can't be opened; *release* was not called.
     """
     reader = EntryReader(archive, chunk_size, workers, control, tolerated)
-    source = await reader.source(entry, path, _CheckedDecoder(entry, path, sha256))
+    source = await reader.source(entry, path, _CheckedDecoder(entry, path, sha256), queue=0)
     owning = _OwningSource(source, release, control.signal)
     return ReadableStream(owning, ByteLengthQueuingStrategy(0))
 
@@ -96,13 +97,16 @@ class EntryReader:
         self._input_chunk = max(chunk_size, DEFLATE_BLOCK_SIZE)
         self._slabs = SlabPool(slab_size(self._input_chunk))
 
-    async def source(self, entry: ZipEntry, path: str, decoder: Decoder | None = None) -> DecodingSource:
+    async def source(
+        self, entry: ZipEntry, path: str, decoder: Decoder | None = None, queue: int = STAGE_QUEUE
+    ) -> DecodingSource:
         """Return the underlying source of the content of *entry*.
 
         Args:
             entry: from the central directory.
             path: how it is called in messages.
             decoder: for the entry's method, where it is to be another one than usual.
+            queue: compressed bytes to hold ready; with 0 nothing is read before content is asked for.
 
         Raises:
             ZipFormatError: the entry's two headers disagree.
@@ -122,7 +126,7 @@ class EntryReader:
                 slabs=self._slabs,
                 checkpoint=control.checkpoint,
             ),
-            ByteLengthQueuingStrategy(STAGE_QUEUE),
+            ByteLengthQueuingStrategy(queue),
         )
         stages["read"].follow(compressed.statistics)
         seen = 0
@@ -177,7 +181,10 @@ class _CheckedDecoder:
 
     def decompress(self, data: Buffer, max_length: int) -> bytes:
         """Decode at most *max_length* bytes; see :class:`~kamaros_gui.codecs.Decoder`."""
-        piece = self._decoder.decompress(data, max_length)
+        try:
+            piece = self._decoder.decompress(data, max_length)
+        except IntegrityError as error:
+            raise IntegrityError(f"{self._path} is damaged: {error}") from error
         self._digest.update(piece)
         return piece
 
@@ -187,7 +194,10 @@ class _CheckedDecoder:
         Raises:
             IntegrityError: size, CRC-32 or SHA-256 differ, or the data ends in the middle.
         """
-        self._decoder.finish()
+        try:
+            self._decoder.finish()
+        except IntegrityError as error:
+            raise IntegrityError(f"{self._path} is damaged: {error}") from error
         check_content(self._entry, self._path, self._sha256, self._digest)
 
 
@@ -218,14 +228,15 @@ class _OwningSource:
             self._on_abort(self._signal)
 
     async def pull(self, controller: ReadableController[memoryview]) -> None:
-        """Pull the inner source."""
+        """Pull the inner source. Whoever sees the end, or an error, may rely on it that everything is given back."""
         try:
-            await self._inner.pull(controller)
+            await self._inner.pull(_HeldOpen(controller))
         except BaseException:
             await self._end()
             raise
         if self._inner.finished:
             await self._end()
+            controller.close()
 
     async def cancel(self, reason: object = None) -> None:
         """Cancel the inner source, then give back."""
@@ -235,7 +246,8 @@ class _OwningSource:
             await self._end()
 
     def _on_abort(self, _signal: AbortSignal) -> None:
-        self._loop.call_soon_threadsafe(self._stop)
+        with contextlib.suppress(RuntimeError):  # the loop may have ended
+            self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         if self._controller is not None and self._release is not None and self._stopping is None:
@@ -248,3 +260,22 @@ class _OwningSource:
         release, self._release = self._release, None
         if release is not None:
             await release()
+
+
+class _HeldOpen:
+    """The controller of a stream whose close has to wait."""
+
+    def __init__(self, controller: ReadableController[memoryview]) -> None:
+        self._controller = controller
+
+    @property
+    def desired_size(self) -> float | None:
+        """How much more the queue takes."""
+        return self._controller.desired_size
+
+    def enqueue(self, chunk: memoryview) -> None:
+        """Hand a chunk on."""
+        self._controller.enqueue(chunk)
+
+    def close(self) -> None:
+        """Do nothing yet."""

@@ -20,12 +20,12 @@ from kamaros_gui.base.errors import IntegrityError
 from kamaros_gui.base.limits import STAGE_QUEUE, TEE_BOUND
 from kamaros_gui.codecs import ContentDigest, make_encoder
 from kamaros_gui.pipeline.stages import BlockTransformer, digest_sink
-from kamaros_gui.pipeline.timing import metered
+from kamaros_gui.pipeline.timing import metered, timed
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.append import AppendRegion
+from kamaros_gui.storage.batch_sink import BatchingSink
 from kamaros_gui.storage.primitives import Buffer
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import BatchingSink
 from kamaros_gui.streams import (
     ByteLengthQueuingStrategy,
     ParallelTransformStream,
@@ -107,7 +107,11 @@ class EntryWriter:
         region, workers = self._region, self._workers
         header_size = local_header_size(name)
         offset = region.position
-        await workers.io(region.append, [bytes(header_size)])
+        try:
+            await workers.io(region.append, [bytes(header_size)])
+        except BaseException as error:
+            await content.cancel(error)  # it reads ahead already, in a file its owner is about to close
+            raise
         data_offset = region.position
         digest = ContentDigest()
         encoder = make_encoder(self._config.codec, self._config.effective_level, workers.count)
@@ -164,10 +168,10 @@ class EntryWriter:
             ByteLengthQueuingStrategy(STAGE_QUEUE),
         )
         hashed: WritableStream[Buffer] = WritableStream(
-            digest_sink(digest, metered(workers.compute, stages["hash"])), ByteLengthQueuingStrategy(STAGE_QUEUE)
+            digest_sink(digest, workers.compute, stages["hash"]), ByteLengthQueuingStrategy(STAGE_QUEUE)
         )
         written: WritableStream[Buffer] = WritableStream(
-            BatchingSink(deliver, submit=metered(workers.io, stages["write"])), ByteLengthQueuingStrategy(STAGE_QUEUE)
+            BatchingSink(timed(deliver, stages["write"]), submit=workers.io), ByteLengthQueuingStrategy(STAGE_QUEUE)
         )
         stages["read"].follow(content.statistics)
         stages["hash"].follow(hashed.statistics)

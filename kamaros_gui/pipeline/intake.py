@@ -107,6 +107,8 @@ class Intake:
         It is a stranger's: neither may it keep us from ending, nor is it of interest what its own cancel fails with.
         """
         self._gathered.clear()
+        if isinstance(reason, list) and reason:
+            reason = reason[0]  # a tee gives the reasons of both its branches; they are one and the same
         cancelled = self._reader.cancel(reason)
         if cancelled.pending:
             await asyncio.wait([asyncio.ensure_future(_settled(cancelled))], timeout=_GRACE)
@@ -116,7 +118,7 @@ class Intake:
         started = time.perf_counter()
         while True:
             result = await self._reader.read()
-            if result.done or result.value is None:
+            if result.done:
                 self._ended = True
                 data = None
                 if self._size is not None and self._received != self._size:

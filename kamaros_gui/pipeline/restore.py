@@ -25,11 +25,11 @@ from kamaros_gui.pipeline.aborting import settle
 from kamaros_gui.pipeline.batching import batches
 from kamaros_gui.pipeline.entry_reader import EntryReader
 from kamaros_gui.pipeline.stages import digest_sink
-from kamaros_gui.pipeline.timing import metered
+from kamaros_gui.pipeline.timing import timed
 from kamaros_gui.pipeline.unpacking import RestoreItem, check_content, unpack_batch
 from kamaros_gui.pipeline.workers import Workers
+from kamaros_gui.storage.batch_sink import BatchingSink
 from kamaros_gui.storage.primitives import Buffer, FilePrimitives, NewFile, ReadAccess
-from kamaros_gui.storage.sources import BatchingSink
 from kamaros_gui.streams import ByteLengthQueuingStrategy, ReadableStream, WritableStream, pipe_all
 
 __all__ = ["RestoreFlow"]
@@ -160,10 +160,10 @@ class RestoreFlow:
             lambda: dataclasses.replace(content.statistics(), bytes_in=source.bytes_in, chunks_in=source.chunks_in)
         )
         digest = ContentDigest()
-        sinks = {"hash": digest_sink(digest, metered(workers.compute, stages["hash"]))}
+        sinks = {"hash": digest_sink(digest, workers.compute, stages["hash"])}
         branches = [content]
         if writer is not None:
-            sinks["write"] = BatchingSink(self._counting(writer), submit=metered(workers.io, stages["write"]))
+            sinks["write"] = BatchingSink(timed(self._counting(writer), stages["write"]), submit=workers.io)
             branches = list(content.tee(max(TEE_BOUND, 2 * self._config.chunk_size)))
         flows = []
         for branch, (name, sink) in zip(branches, sinks.items(), strict=True):

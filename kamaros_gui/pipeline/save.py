@@ -38,6 +38,7 @@ from kamaros_gui.streams import ByteLengthQueuingStrategy, ReadableStream
 __all__ = ["SaveFlow"]
 
 OnPacked = Callable[[PackedEntry], None]
+OnFailed = Callable[[SaveItem, KamarosError], None]
 
 
 class SaveFlow:
@@ -51,6 +52,8 @@ class SaveFlow:
         control: abort, pause, progress, statistics, issues.
         on_packed: called on the engine thread for each entry that was written, with its final offset, and for each
             one whose content turned out to be as known.
+        on_failed: called there for each file that can't be read or changes meanwhile; by default it becomes an issue of
+            the control.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class SaveFlow:
         workers: Workers,
         control: RunControl,
         on_packed: OnPacked,
+        on_failed: OnFailed | None = None,
     ) -> None:
         self._files = files
         self._region = region
@@ -68,13 +72,14 @@ class SaveFlow:
         self._workers = workers
         self._control = control
         self._on_packed = on_packed
+        self._on_failed = on_failed or self._note_issue
         self._slabs = SlabPool(slab_size(config.chunk_size))
         self._writer = EntryWriter(region, config, workers, control)
 
     async def run(self, items: Sequence[SaveItem]) -> None:
         """Save files: the small ones in batches side by side, then the large ones one after the other.
 
-        A file that can't be read, or that changes meanwhile, becomes an issue of the control; the others go on.
+        A file that can't be read, or that changes meanwhile, is told to ``on_failed``; the others go on.
 
         Raises:
             AbortError: the control's signal was aborted (or whatever its reason is).
@@ -182,7 +187,7 @@ class SaveFlow:
             progress.add_files(1, each.item.found.size)
             self._workers.note_moved(each.item.found.size)
             if each.error is not None:
-                self._control.add_issue(each.item.found.source, str(each.error))
+                self._on_failed(each.item, each.error)
                 continue
             if each.entry is not None:
                 self._writer.count(each.size, each.entry.compressed_size)
@@ -221,7 +226,7 @@ class SaveFlow:
             await self._workers.io(self._region.rewind, start)
             if control.signal.aborted or not _concerns(error, item.found.source):
                 raise
-            control.add_issue(item.found.source, str(error))
+            self._on_failed(item, error)
             progress.bytes_done = counted + item.found.size
             progress.files_done += 1
             return
@@ -271,6 +276,9 @@ class SaveFlow:
             mode = stat.S_IFREG | stat.S_IMODE(packed.mode)
             packed.entry = await self._writer.seal(packed.entry, mode=mode, mtime=packed.mtime_ns // 1_000_000_000)
         self._on_packed(packed)
+
+    def _note_issue(self, item: SaveItem, error: KamarosError) -> None:
+        self._control.add_issue(item.found.source, str(error))
 
     def _on_chunk(self, size: int) -> None:
         self._control.progress.add_chunk(size)

@@ -7,10 +7,14 @@ import contextlib
 from collections.abc import Callable
 
 from kamaros_gui.base.limits import KIB
+from kamaros_gui.base.statistics import StageMeter
 from kamaros_gui.codecs import Buffer, ContentDigest, Decoder, EncodeJob, Encoder
+from kamaros_gui.pipeline.timing import timed
+from kamaros_gui.storage.adjoining import join_adjoining
+from kamaros_gui.storage.batch_sink import BatchingSink
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import BatchingSink, Submit
-from kamaros_gui.streams import ReadableController, ReadableStream
+from kamaros_gui.storage.sources import Controller, Submit
+from kamaros_gui.streams import ReadableStream
 
 __all__ = ["BlockTransformer", "DecodingSource", "digest_sink"]
 
@@ -130,7 +134,7 @@ class DecodingSource:
         self._cancelled = False
         self._pulling: asyncio.Future[None] | None = None
 
-    async def pull(self, controller: ReadableController[memoryview]) -> None:
+    async def pull(self, controller: Controller) -> None:
         """Decode until something comes out, or the input ends."""
         self._pulling = pulling = asyncio.get_running_loop().create_future()
         try:
@@ -143,7 +147,7 @@ class DecodingSource:
         finally:
             pulling.set_result(None)
 
-    async def _decode(self, controller: ReadableController[memoryview]) -> None:
+    async def _decode(self, controller: Controller) -> None:
         at_end = False
         while True:
             data: Buffer = b""
@@ -182,11 +186,17 @@ class DecodingSource:
                 await self._pulling
 
 
-def digest_sink(digest: ContentDigest, submit: Submit) -> BatchingSink:
-    """Return an underlying sink that adds every chunk to *digest*, in batches, in a worker."""
+def digest_sink(digest: ContentDigest, submit: Submit, meter: StageMeter | None = None) -> BatchingSink:
+    """Return an underlying sink that adds every chunk to *digest*, in batches, in a worker.
+
+    Args:
+        digest: nobody else uses it meanwhile.
+        submit: runs the hashing.
+        meter: told how long it took.
+    """
 
     def deliver(parts: list[Buffer]) -> None:
-        for part in parts:
+        for part in join_adjoining(parts):
             digest.update(part)
 
-    return BatchingSink(deliver, submit=submit)
+    return BatchingSink(deliver if meter is None else timed(deliver, meter), submit=submit)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from kamaros_gui.base.statistics import StageMeter, StageMeters
 from kamaros_gui.storage.sources import Submit
 
-__all__ = ["LapTimer", "metered"]
+__all__ = ["LapTimer", "metered", "timed"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def metered(submit: Submit, meter: StageMeter, lanes: int = 1) -> Submit:
@@ -23,14 +26,20 @@ def metered(submit: Submit, meter: StageMeter, lanes: int = 1) -> Submit:
     """
 
     def run(function: Callable[..., Any], /, *arguments: Any) -> asyncio.Future[Any]:
-        def timed() -> Any:
-            started = time.perf_counter()
-            try:
-                return function(*arguments)
-            finally:
-                meter.worked(time.perf_counter() - started, lanes=lanes)
+        return submit(timed(function, meter, lanes), *arguments)
 
-        return submit(timed)
+    return run
+
+
+def timed(function: Callable[P, T], meter: StageMeter, lanes: int = 1) -> Callable[P, T]:
+    """Return *function*, with the time every call takes noted as work of a stage; see :func:`metered`."""
+
+    def run(*arguments: P.args, **named: P.kwargs) -> T:
+        started = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            meter.worked(time.perf_counter() - started, lanes=lanes)
 
     return run
 

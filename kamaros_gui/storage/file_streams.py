@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable
 from typing import Any
 
+from kamaros_gui.storage.batch_sink import BatchingSink
 from kamaros_gui.storage.primitives import Buffer, FilePrimitives, NewFile, RandomAccess
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import BatchingSink, Controller, RangeSource, Submit, slab_size
+from kamaros_gui.storage.sources import Controller, RangeSource, Submit, slab_size
 from kamaros_gui.storage.staging import StagingFolder
 
 __all__ = ["AtomicFileSink", "FileSource"]

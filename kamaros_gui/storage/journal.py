@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from kamaros_gui.base.errors import ArchiveInUseError, NotFoundError
+from kamaros_gui.base.errors import ArchiveInUseError, NotFoundError, StorageError
 from kamaros_gui.base.limits import JOURNAL_LIMIT
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.storage.primitives import FilePrimitives, RandomAccess
@@ -81,6 +81,9 @@ class Journal:
         try:
             return cls(files, path, file, _parse(file.read(0, JOURNAL_LIMIT)))
         except BaseException:
+            with contextlib.suppress(StorageError, NotFoundError):
+                if not file.size():  # just made: it says nothing, and would only tell of a save that never began
+                    files.delete(path)
             file.close()
             raise
 

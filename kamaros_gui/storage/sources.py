@@ -1,6 +1,6 @@
-"""Underlying sources and sinks over files, for readable and writable streams.
+"""Underlying source over a range of a file, for readable streams.
 
-They know files and threads only through a ``submit`` function, and streams only through the controller they are given
+It knows files and threads only through a ``submit`` function, and streams only through the controller they are given
 (WHATWG Streams, *underlying source* and *underlying sink*), so this layer needs no stream of its own.
 """
 
@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from kamaros_gui.base.limits import READ_SLAB, WRITE_BATCH
-from kamaros_gui.storage.primitives import Buffer, ReadAccess
+from kamaros_gui.base.limits import READ_SLAB
+from kamaros_gui.storage.primitives import ReadAccess
 from kamaros_gui.storage.slabs import SlabPool
 
-__all__ = ["BatchingSink", "Controller", "RangeSource", "Submit", "in_default_threads", "slab_size"]
+__all__ = ["Controller", "RangeSource", "Submit", "in_default_threads", "slab_size"]
 
 
 def slab_size(chunk_size: int) -> int:
@@ -129,9 +129,10 @@ class RangeSource:
 
     async def _drop_read(self) -> None:
         self._slab = memoryview(b"")
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            await asyncio.gather(ahead, return_exceptions=True)
+        # It stays noted until it has ended: an abort can fail the pull and cancel the source at once, and both wait.
+        if self._ahead is not None:
+            await asyncio.gather(self._ahead, return_exceptions=True)
+        self._ahead = None
 
     def _read_next(self) -> asyncio.Future[memoryview] | None:
         length = min(self._slabs.size, self._end - self._offset)
@@ -157,63 +158,3 @@ class RangeSource:
     def _finish(self, controller: Controller) -> None:
         self.finished = True
         controller.close()
-
-
-class BatchingSink:
-    """Underlying sink that gathers chunks and hands them over in batches, in a thread.
-
-    Up to one batch is being written while the next one is gathered. An error of a batch fails the next write or the
-    close. An abort drops what was gathered and waits for the batch under way.
-
-    Args:
-        deliver: blocking function that takes a list of buffers, called for one batch at a time.
-        submit: runs it.
-        batch_size: bytes per batch.
-    """
-
-    def __init__(
-        self, deliver: Callable[[list[Buffer]], object], *, submit: Submit, batch_size: int = WRITE_BATCH
-    ) -> None:
-        self._deliver = deliver
-        self._submit = submit
-        self._batch_size = batch_size
-        self._parts: list[Buffer] = []
-        self._gathered = 0
-        self._under_way: asyncio.Future[Any] | None = None
-
-    def write(self, chunk: Buffer, _controller: object = None) -> Awaitable[None] | None:
-        """Take a chunk; returns an awaitable only when a batch is full and the one before is still under way."""
-        self._parts.append(chunk)
-        self._gathered += len(chunk)
-        if self._gathered < self._batch_size:
-            return None
-        if self._under_way is None:
-            self._start()
-            return None
-        return self._flush()
-
-    async def close(self) -> None:
-        """Deliver the rest and wait for it."""
-        await self._flush()
-        await self._settle()
-
-    async def abort(self, _reason: object = None) -> None:
-        """Drop the rest and wait for the batch under way, so that the file can be closed."""
-        self._parts, self._gathered = [], 0
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            await asyncio.gather(under_way, return_exceptions=True)
-
-    async def _flush(self) -> None:
-        await self._settle()
-        if self._parts:
-            self._start()
-
-    def _start(self) -> None:
-        parts, self._parts, self._gathered = self._parts, [], 0
-        self._under_way = self._submit(self._deliver, parts)
-
-    async def _settle(self) -> None:
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            await under_way

@@ -15,7 +15,7 @@ from kamaros_gui.base.errors import StorageError
 from kamaros_gui.codecs import ContentDigest
 from kamaros_gui.pipeline.stages import digest_sink
 from kamaros_gui.pipeline.workers import Workers
-from kamaros_gui.storage.sources import BatchingSink
+from kamaros_gui.storage.batch_sink import BatchingSink
 from kamaros_gui.streams import ByteLengthQueuingStrategy, Promise, ReadableStream, TransformStream, WritableStream
 from tests.conformance.harness import (
     check_failing_readable,

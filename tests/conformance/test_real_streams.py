@@ -21,9 +21,10 @@ from kamaros_gui.pipeline.stages import BlockTransformer, DecodingSource, digest
 from kamaros_gui.pipeline.unpacking import data_offset
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.append import AppendRegion
+from kamaros_gui.storage.batch_sink import BatchingSink
 from kamaros_gui.storage.files import Buffer, RandomAccessFile
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import BatchingSink, RangeSource, slab_size
+from kamaros_gui.storage.sources import RangeSource, slab_size
 from kamaros_gui.storage.whole import FileWriter
 from kamaros_gui.streams import ByteLengthQueuingStrategy, ParallelTransformStream, ReadableStream, WritableStream
 from tests.conformance.harness import check_readable, check_transform, check_writable

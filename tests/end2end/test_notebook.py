@@ -67,7 +67,9 @@ def bare_environment(home: Path) -> dict[str, str]:
     homes = ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
     backend = "module://matplotlib_inline.backend_inline"
     changed = environment(**dict.fromkeys(homes, str(home)), TMPDIR=str(home), MPLBACKEND=backend)
-    return {name: value for name, value in changed.items() if name not in {"PYTHONWARNINGS", "PYTHONSTARTUP"}}
+    # QT_API, which pytest-qt sets, makes tqdm take the notebook for a Qt console.
+    unwanted = ("PYTHONWARNINGS", "PYTHONSTARTUP", "QT_", "SPYDER", "TQDM_")
+    return {name: value for name, value in changed.items() if not name.startswith(unwanted)}
 
 
 class Executed:
