@@ -13,8 +13,8 @@ from collections.abc import Container, Sequence
 
 import msgspec
 
-from kamaros_gui.archive.commit import HeaderPatch
 from kamaros_gui.archive.container import BLOB_PREFIX
+from kamaros_gui.archive.recovery import HeaderPatch
 from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.primitives import ReadAccess
 from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size, parse_local_header

@@ -21,42 +21,25 @@ import contextlib
 import hashlib
 import os
 import socket
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from kamaros_gui.archive.container import (
-    MIMETYPE,
-    MIMETYPE_NAME,
-    Container,
-    committed_end,
-    pending_patches,
-    run_reader,
-    tail_is_complete,
-)
+from kamaros_gui.archive.container import MIMETYPE, Container
+from kamaros_gui.archive.recovery import HeaderPatch, apply_patches, mimetype_entry, part_path, recover
 from kamaros_gui.base.errors import (
     ArchiveError,
     IntegrityError,
     KamarosError,
     NotFoundError,
     StorageError,
-    ZipFormatError,
 )
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.storage.append import AppendRegion
-from kamaros_gui.storage.journal import Journal, journal_path
+from kamaros_gui.storage.journal import Journal
 from kamaros_gui.storage.primitives import Buffer, FilePrimitives, RandomAccess
-from kamaros_gui.zipfmt import ZipEntry, encode_plain_local_header, read_directory
+from kamaros_gui.zipfmt import ZipEntry, encode_plain_local_header
 
-__all__ = ["HeaderPatch", "Transaction", "not_kept", "recover"]
-
-HeaderPatch = tuple[int, bytes]
-"""Offset of a local header, and the bytes of equal length that replace it after the commit."""
-
-
-def part_path(archive: str) -> str:
-    """Path under which a new archive is written until its first commit."""
-    return f"{archive}.part"
+__all__ = ["Transaction", "not_kept"]
 
 
 class Transaction:
@@ -161,7 +144,7 @@ class Transaction:
                 files.delete(part_path(path))
             raise
         try:
-            mark = _mimetype_entry()
+            mark = mimetype_entry()
             transaction.region.append([encode_plain_local_header(mark), MIMETYPE])
         except BaseException:
             transaction.rollback()
@@ -274,53 +257,6 @@ class Transaction:
         self._journal.remove()
 
 
-def recover(files: FilePrimitives, path: str, journal: Journal) -> None:
-    """Bring the archive at *path* to its last committed state after a crash; *journal* is held.
-
-    Raises:
-        StorageError: the file can't be written.
-    """
-    if files.exists(part_path(path)) and _is_our_part(files, part_path(path)):
-        files.delete(part_path(path))
-    records, journal.leftover = journal.leftover, []
-    if not records or not files.exists(path):
-        return
-    try:
-        _recover_existing(files, path, records)
-    except BaseException:
-        journal.leftover = records
-        raise
-
-
-def _recover_existing(files: FilePrimitives, path: str, records: list[dict[str, Any]]) -> None:
-    file = files.open(path, "r+")
-    try:
-        end = committed_end(records, file)
-        if end is None or not _ends_there(file, end):
-            return  # the file is not the one the journal speaks of
-        commit = records[-1]
-        if commit.get("kind") == "commit" and tail_is_complete(commit, file):
-            apply_patches(file, pending_patches(commit))
-        if file.size() > end:
-            file.truncate(end)
-            file.sync()
-    finally:
-        file.close()
-
-
-def apply_patches(file: RandomAccess, patches: Sequence[HeaderPatch]) -> None:
-    """Rewrite local headers in place; doing it again changes nothing."""
-    for offset, data in patches:
-        file.write(offset, [data])
-    if patches:
-        file.sync(data_only=True)
-
-
-def needs_recovery(files: FilePrimitives, path: str) -> bool:
-    """Whether something beside the archive tells of an unfinished save."""
-    return files.exists(journal_path(path)) or files.exists(part_path(path))
-
-
 def not_kept(reason: str) -> IntegrityError:
     """Return the error for bytes that are not on the disk as they were written."""
     return IntegrityError(
@@ -330,36 +266,3 @@ def not_kept(reason: str) -> IntegrityError:
 
 def _begin_record(committed: int, *, new: bool) -> dict[str, Any]:
     return {"kind": "begin", "committed": committed, "new": new, "pid": os.getpid(), "host": socket.gethostname()}
-
-
-def _ends_there(file: RandomAccess, end: int) -> bool:
-    try:
-        run_reader(file, read_directory(end))
-    except ZipFormatError:
-        return False
-    return True
-
-
-def _is_our_part(files: FilePrimitives, path: str) -> bool:
-    """Whether *path* begins like an archive of ours, or is empty: nobody else's file is ever removed."""
-    header, rest = encode_plain_local_header(_mimetype_entry()), len(MIMETYPE)
-    file = files.open(path)
-    try:
-        head = file.read(0, len(header) + rest)
-    finally:
-        file.close()
-    return not head or (head[:4] == header[:4] and head[30:] == header[30:] + MIMETYPE)
-
-
-def _mimetype_entry() -> ZipEntry:
-    return ZipEntry(
-        name=MIMETYPE_NAME,
-        method=0,
-        crc32=zlib.crc32(MIMETYPE),
-        compressed_size=len(MIMETYPE),
-        size=len(MIMETYPE),
-        header_offset=0,
-        header_size=30 + len(MIMETYPE_NAME),
-        mode=0o100644,
-        mtime=315532800,  # 1980-01-01, the first day of ZIP: the entry is the same in every archive
-    )
