@@ -62,8 +62,9 @@ async def restore(
     """Restore a version, whole or in part.
 
     Everything is written and checked in a staging folder inside the target first; only then does it get its final
-    names, by renames. So an abort, an error or a full disk leaves the target as it was. An entry that is damaged or
-    must not be restored is noted in ``control.issues``; the others are restored.
+    names, by renames. So an abort, an error or a full disk leaves the target as it was; only an error of the renames
+    themselves, which need no room, leaves what had its name by then. An entry that is damaged or must not be restored
+    is noted in ``control.issues``; the others are restored.
 
     Args:
         files: where archive and target are.

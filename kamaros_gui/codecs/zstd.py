@@ -39,7 +39,7 @@ class ZstdEncoder:
 
     Args:
         level: 1–19.
-        threads: zstd's worker threads, used up to level 12; 0 or 1 to work in the caller's thread alone.
+        threads: zstd's worker threads, at least 1, used up to level 12. The bytes do not depend on how many they are.
     """
 
     method: Final = ZSTD
@@ -61,10 +61,10 @@ class ZstdEncoder:
 
 
 def _parameters(level: int, threads: int) -> zstandard.ZstdCompressionParameters:
-    if threads < 2 or level not in _THREADED_LEVELS:
+    if level not in _THREADED_LEVELS:
         return zstandard.ZstdCompressionParameters.from_level(level)
     return zstandard.ZstdCompressionParameters.from_level(
-        level, threads=threads, job_size=_JOB_SIZE, overlap_log=_OVERLAP_LOG
+        level, threads=max(threads, 1), job_size=_JOB_SIZE, overlap_log=_OVERLAP_LOG
     )
 
 
