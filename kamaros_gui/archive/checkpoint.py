@@ -10,18 +10,16 @@ import os
 from collections.abc import Callable
 
 from kamaros_gui.archive.building import Changes, NextState, build_next_state, encode_tail, now_iso
-from kamaros_gui.archive.commit import Transaction, not_kept
-from kamaros_gui.archive.container import run_reader
+from kamaros_gui.archive.commit import Transaction
 from kamaros_gui.archive.manifest import FileRecord, Manifest
 from kamaros_gui.archive.planning import SaveOptions, SavePlan, make_plan
+from kamaros_gui.archive.readback import check_content, check_directory
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import KamarosError, StorageError
 from kamaros_gui.base.progress import Phase
-from kamaros_gui.pipeline import ByteStream, PackedEntry, RestoreFlow, RestoreItem, SaveFlow, SaveItem, Workers
+from kamaros_gui.pipeline import ByteStream, PackedEntry, SaveFlow, SaveItem, Workers
 from kamaros_gui.storage.adapter import FileSystemAdapter
-from kamaros_gui.storage.primitives import ReadAccess
-from kamaros_gui.zipfmt import read_directory
 
 __all__ = ["Checkpoint"]
 
@@ -180,10 +178,13 @@ class Checkpoint:
             return state
         check = config.verify_after_save != "off"
         if check:
-            await self._verify_written(control)
+            control.progress.phase = Phase.VERIFYING
+            written = self.changes.packed.values()
+            await check_content(self._files, transaction, written, config, workers, control.signal)
+            control.progress.phase = Phase.COMMITTING
         tail = await workers.compute(encode_tail, state, transaction)
         if check:
-            await workers.compute(_check_directory, tail, transaction, state)
+            await workers.compute(check_directory, tail, transaction, state)
         await control.checkpoint()
         await workers.io(lambda: transaction.commit(tail, state.table.patches, check=check))
         return state
@@ -246,72 +247,6 @@ class Checkpoint:
         progress.files_total = len(found.items)
         progress.bytes_total = found.content_bytes
         return found
-
-    async def _verify_written(self, control: RunControl) -> None:
-        """Read back what was written, before it becomes the new state.
-
-        Raises:
-            IntegrityError: the disk did not keep it.
-        """
-        full = self._config.verify_after_save == "full"
-        items = [
-            RestoreItem(each.item.path, each.entry, each.sha256 if full else "")
-            for each in self.changes.packed.values()
-            if each.entry is not None
-        ]
-        failures: list[KamarosError] = []
-
-        def on_outcome(_item: RestoreItem, error: KamarosError | None) -> None:
-            if error is not None:
-                failures.append(error)
-
-        control.progress.phase = Phase.VERIFYING
-        flow = RestoreFlow(
-            self._files,
-            self.transaction.region.file,
-            self._config,
-            self._workers,
-            RunControl(control.signal),
-            on_outcome,
-        )
-        await flow.run(items)
-        control.progress.phase = Phase.COMMITTING
-        if failures:
-            raise not_kept(str(failures[0])) from failures[0]
-
-
-def _check_directory(tail: bytes, transaction: Transaction, state: NextState) -> None:
-    """Read the directory about to be written as any reader would, and compare it with what it should say.
-
-    Raises:
-        IntegrityError: it says something else.
-    """
-    file = _Appended(transaction.region.file, transaction.region.position, tail)
-    directory = run_reader(file, read_directory(file.end))
-    expected = state.table.entries
-    same = len(directory.entries) == len(expected) and all(
-        (entry.header_offset, entry.compressed_size, entry.size, entry.crc32)
-        == (wanted.header_offset, wanted.compressed_size, wanted.size, wanted.crc32)
-        for entry in directory.entries
-        if (wanted := expected.get(entry.name)) is not None
-    )
-    if not same or any(entry.name not in expected for entry in directory.entries):
-        raise not_kept("the directory does not list the entries as they are.")
-
-
-class _Appended:
-    """A file as it will be once *tail* is written at *position*."""
-
-    def __init__(self, file: ReadAccess, position: int, tail: bytes) -> None:
-        self.end = position + len(tail)
-        self._file = file
-        self._position = position
-        self._tail = tail
-
-    def read(self, offset: int, length: int) -> bytes:
-        before = self._file.read(offset, min(length, self._position - offset)) if offset < self._position else b""
-        start = max(offset - self._position, 0)
-        return before + self._tail[start : start + length - len(before)]
 
 
 def _check_strict(options: SaveOptions, control: RunControl) -> None:

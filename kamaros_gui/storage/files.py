@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from kamaros_gui.storage.failures import storage_errors
-from kamaros_gui.storage.primitives import Buffer, FileKind, FileStatus, OpenMode, cut_short
+from kamaros_gui.storage.primitives import Buffer, FileKind, FileStatus, OpenMode, exactly
 
 __all__ = ["RandomAccessFile", "status_of", "sync_directory"]
 
@@ -110,10 +110,7 @@ class RandomAccessFile:
             IntegrityError: the file ends before.
             StorageError: the file can't be read.
         """
-        data = self.read(offset, length)
-        if len(data) != length:
-            raise cut_short(self.path, offset + len(data), length, offset)
-        return data
+        return exactly(self, offset, length)
 
     def write(self, offset: int, parts: Sequence[Buffer]) -> int:
         """Write *parts* one after the other at *offset*; return the number of bytes.

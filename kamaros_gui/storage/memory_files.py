@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from kamaros_gui.base.errors import DiskFullError
 from kamaros_gui.storage.failures import storage_errors
 from kamaros_gui.storage.memory_nodes import FileNode, os_error
-from kamaros_gui.storage.primitives import Buffer, FileStatus, cut_short, disk_full
+from kamaros_gui.storage.primitives import Buffer, FileStatus, disk_full, exactly
 
 __all__ = ["MemoryFile", "MemoryNewFile"]
 
@@ -65,10 +65,7 @@ class MemoryFile:
 
     def read_exactly(self, offset: int, length: int) -> bytes:
         """Read *length* bytes at *offset*; raises IntegrityError where the file ends before."""
-        data = self.read(offset, length)
-        if len(data) != length:
-            raise cut_short(self.path, offset + len(data), length, offset)
-        return data
+        return exactly(self, offset, length)
 
     def write(self, offset: int, parts: Sequence[Buffer]) -> int:
         """Write *parts* one after the other at *offset*; return the number of bytes.

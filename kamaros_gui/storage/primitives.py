@@ -32,8 +32,8 @@ __all__ = [
     "RandomAccess",
     "ReadAccess",
     "changed",
-    "cut_short",
     "disk_full",
+    "exactly",
     "not_found",
 ]
 
@@ -329,9 +329,17 @@ def disk_full(path: str, volume: str, wanted: int, free: int) -> DiskFullError:
     )
 
 
-def cut_short(path: str, end: int, length: int, offset: int) -> IntegrityError:
-    """Return the error for a file that ends at *end* where *length* bytes were expected at *offset*."""
-    return IntegrityError(
-        f"{display_path(path)} ends at byte {end}, but {length} bytes were expected at {offset}.",
-        hint="The file was cut short; restore it from a copy.",
-    )
+def exactly(file: ReadAccess, offset: int, length: int) -> bytes:
+    """Read *length* bytes of *file* at *offset*.
+
+    Raises:
+        IntegrityError: the file ends before.
+    """
+    data = file.read(offset, length)
+    if len(data) != length:
+        raise IntegrityError(
+            f"{display_path(file.path)} ends at byte {offset + len(data)}, but {length} bytes were expected at"
+            f" {offset}.",
+            hint="The file was cut short; restore it from a copy.",
+        )
+    return data
