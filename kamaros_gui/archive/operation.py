@@ -93,6 +93,11 @@ class Operation:
         teller = ProgressTeller(self._control, self._on_progress)
         try:
             result = await self._to_its_end(work(self._control))
+        except Exception as error:
+            if error is self._control.signal.reason:
+                # The signal keeps its reason, and that the frames it came through, with all the work had in memory.
+                error.__traceback__ = None
+            raise
         finally:
             await teller.finish()
         teller.tell()

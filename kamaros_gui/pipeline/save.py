@@ -72,7 +72,7 @@ class SaveFlow:
         self._workers = workers
         self._control = control
         self._on_packed = on_packed
-        self._on_failed = on_failed or self._note_issue
+        self._on_failed = on_failed
         self._slabs = SlabPool(slab_size(config.chunk_size))
         self._writer = EntryWriter(region, config, workers, control)
 
@@ -187,7 +187,7 @@ class SaveFlow:
             progress.add_files(1, each.item.found.size)
             self._workers.note_moved(each.item.found.size)
             if each.error is not None:
-                self._on_failed(each.item, each.error)
+                self._note_failure(each.item, each.error)
                 continue
             if each.entry is not None:
                 self._writer.count(each.size, each.entry.compressed_size)
@@ -226,7 +226,7 @@ class SaveFlow:
             await self._workers.io(self._region.rewind, start)
             if control.signal.aborted or not _concerns(error, item.found.source):
                 raise
-            self._on_failed(item, error)
+            self._note_failure(item, error)
             progress.bytes_done = counted + item.found.size
             progress.files_done += 1
             return
@@ -277,8 +277,11 @@ class SaveFlow:
             packed.entry = await self._writer.seal(packed.entry, mode=mode, mtime=packed.mtime_ns // 1_000_000_000)
         self._on_packed(packed)
 
-    def _note_issue(self, item: SaveItem, error: KamarosError) -> None:
-        self._control.add_issue(item.found.source, str(error))
+    def _note_failure(self, item: SaveItem, error: KamarosError) -> None:
+        if self._on_failed is not None:
+            self._on_failed(item, error)
+        else:
+            self._control.add_issue(item.found.source, str(error))
 
     def _on_chunk(self, size: int) -> None:
         self._control.progress.add_chunk(size)

@@ -39,7 +39,7 @@ class BlockTransformer:
 
     def __init__(self, encoder: Encoder, blocks: SlabPool) -> None:
         self._encoder = encoder
-        self._blocks = blocks
+        self._blocks: SlabPool | None = blocks
         self._block: memoryview | None = None
         self._gathered = 0
         self.block_size = encoder.block_size
@@ -55,7 +55,7 @@ class BlockTransformer:
         self.received += len(rest)
         while rest:
             if self._block is None:
-                self._block = self._blocks.borrow()
+                self._block = self._borrowed()
             taken = min(block_size - self._gathered, len(rest))
             self._block[self._gathered : self._gathered + taken] = rest[:taken]
             self._gathered += taken
@@ -67,11 +67,20 @@ class BlockTransformer:
     def flush(self) -> list[EncodeJob]:
         """Return the jobs of the last block and of the end."""
         jobs = [self._job()] if self._gathered else []
+        self._blocks = None
         return [*jobs, self._encoder.finish()]
 
     def cancel(self, _reason: object) -> None:
         """Drop what was gathered."""
         self._take()
+        self._blocks = None
+
+    def _borrowed(self) -> memoryview:
+        # The pool is let go at the end: the streams around this refer to each other in circles, and the buffers must
+        # not wait for the collector.
+        if self._blocks is None:
+            raise RuntimeError("a transformer that has ended takes no chunks")
+        return self._blocks.borrow()
 
     def _job(self) -> EncodeJob:
         block = self._take()
