@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import io
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -213,17 +214,20 @@ async def test_content_of_an_http_response(manager: JCFManager) -> None:
                 return data
             raise StopAsyncIteration
 
-    server = await asyncio.start_server(serve, "127.0.0.1")
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    # A local socket: a machine that is cut off may have no loopback device either.
+    with tempfile.TemporaryDirectory() as folder:
+        place = os.path.join(folder, "socket")
+        server = await asyncio.start_unix_server(serve, place)
         for name, body in (("iterated", Body), ("reader", lambda reader: reader)):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_unix_connection(place)
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             size = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
             assert (await manager.add_file(name, body(reader), size=size)).size == len(LARGE)
             writer.close()
             await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
     await manager.save_checkpoint()
     assert await content_of(manager, "iterated") == await content_of(manager, "reader") == LARGE
 
