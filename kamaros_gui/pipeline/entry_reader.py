@@ -25,7 +25,7 @@ from kamaros_gui.pipeline.unpacking import check_content, data_offset
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.primitives import ReadAccess
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import RangeSource, slab_size
+from kamaros_gui.storage.sources import EndingLater, RangeSource, slab_size
 from kamaros_gui.streams import ByteLengthQueuingStrategy, ReadableController, ReadableStream
 from kamaros_gui.zipfmt import ZipEntry
 
@@ -230,7 +230,7 @@ class _OwningSource:
     async def pull(self, controller: ReadableController[memoryview]) -> None:
         """Pull the inner source. Whoever sees the end, or an error, may rely on it that everything is given back."""
         try:
-            await self._inner.pull(_HeldOpen(controller))
+            await self._inner.pull(EndingLater(controller))
         except BaseException:
             await self._end()
             raise
@@ -260,22 +260,3 @@ class _OwningSource:
         release, self._release = self._release, None
         if release is not None:
             await release()
-
-
-class _HeldOpen:
-    """The controller of a stream whose close has to wait."""
-
-    def __init__(self, controller: ReadableController[memoryview]) -> None:
-        self._controller = controller
-
-    @property
-    def desired_size(self) -> float | None:
-        """How much more the queue takes."""
-        return self._controller.desired_size
-
-    def enqueue(self, chunk: memoryview) -> None:
-        """Hand a chunk on."""
-        self._controller.enqueue(chunk)
-
-    def close(self) -> None:
-        """Do nothing yet."""

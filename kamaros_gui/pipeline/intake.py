@@ -80,6 +80,8 @@ class Intake:
             if data is None:
                 for piece in self._gathered:
                     self._on_chunk(len(piece))
+                # Nothing flows on through a stream that would count it.
+                self._control.stages["read"].worked(0, bytes_in=size, bytes_out=size, chunks=len(self._gathered))
                 return b"".join(self._gathered)
             size += len(data)
             self._gathered.extend(self._pieces(data))
@@ -131,7 +133,7 @@ class Intake:
         self._received += size
         if self._size is not None and self._received > self._size:
             raise self._wrong_size("more came")
-        self._control.stages["read"].worked(time.perf_counter() - started, bytes_in=size, chunks=1)
+        self._control.stages["read"].worked(time.perf_counter() - started)
         return data
 
     def _wrong_size(self, what_came: str) -> SourceChangedError:

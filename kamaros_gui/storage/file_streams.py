@@ -11,7 +11,7 @@ from typing import Any
 from kamaros_gui.storage.batch_sink import BatchingSink
 from kamaros_gui.storage.primitives import Buffer, FilePrimitives, NewFile, RandomAccess
 from kamaros_gui.storage.slabs import SlabPool
-from kamaros_gui.storage.sources import Controller, RangeSource, Submit, slab_size
+from kamaros_gui.storage.sources import Controller, EndingLater, RangeSource, Submit, slab_size
 from kamaros_gui.storage.staging import StagingFolder
 
 __all__ = ["AtomicFileSink", "FileSource"]
@@ -37,12 +37,12 @@ class FileSource:
         self._opening: asyncio.Future[Any] | None = None
         self._file: RandomAccess | None = None
         self._range: RangeSource | None = None
-        self._controller: _EndingLater | None = None
+        self._controller: EndingLater | None = None
         self._cancelled = False
 
     async def start(self, controller: Controller) -> None:
         """Open the file."""
-        self._controller = _EndingLater(controller)
+        self._controller = EndingLater(controller)
         self._opening = self._submit(self._open)
         self._file, size = await self._opening
         rest = max(0, size - self._offset)
@@ -72,7 +72,7 @@ class FileSource:
             await self._range.cancel(reason)
         await self._close()
 
-    def _started(self) -> tuple[RangeSource, _EndingLater]:
+    def _started(self) -> tuple[RangeSource, EndingLater]:
         if self._range is None or self._controller is None:
             raise RuntimeError("a source is pulled after it has started")
         return self._range, self._controller
@@ -101,21 +101,6 @@ class FileSource:
         file, self._file = self._file, None
         if file is not None:
             await self._submit(file.close)
-
-
-class _EndingLater:
-    """Hands chunks on to a controller, but not the end: who sees that may delete the file, so it is closed before."""
-
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
-        self.enqueue = controller.enqueue
-
-    @property
-    def desired_size(self) -> float | None:
-        return self._controller.desired_size
-
-    def close(self) -> None:
-        pass
 
 
 class AtomicFileSink:

@@ -14,7 +14,7 @@ from kamaros_gui.base.limits import READ_SLAB
 from kamaros_gui.storage.primitives import ReadAccess
 from kamaros_gui.storage.slabs import SlabPool
 
-__all__ = ["Controller", "RangeSource", "Submit", "in_default_threads", "slab_size"]
+__all__ = ["Controller", "EndingLater", "RangeSource", "Submit", "in_default_threads", "slab_size"]
 
 
 def slab_size(chunk_size: int) -> int:
@@ -46,6 +46,29 @@ class Controller(Protocol):
 
     def close(self) -> None:
         """Say that there is no more."""
+
+
+class EndingLater:
+    """Hands chunks on to a controller, but not the end.
+
+    Whoever sees the end of a stream may delete the file it comes from, so a source that owns the file closes it first,
+    and the controller itself after that.
+
+    Args:
+        controller: gets the chunks.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self.enqueue = controller.enqueue
+
+    @property
+    def desired_size(self) -> float | None:
+        """How much more the queue takes."""
+        return self._controller.desired_size
+
+    def close(self) -> None:
+        """Do nothing yet."""
 
 
 class RangeSource:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from kamaros_gui import JCFConfig, JCFManager, ReadableStream, TransformStream
+from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import NotFoundError, SourceChangedError, StorageError
 from tests.helpers.archives import content_of, listed, open_files
 from tests.helpers.streams import assert_no_tasks, no_task_left
@@ -370,3 +371,14 @@ async def test_source_files_are_closed(manager: JCFManager, tmp_path: Path) -> N
     assert open_files(tmp_path / "sources") == []
     await manager.save_checkpoint()
     assert open_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
+async def test_every_byte_is_counted_once_in_every_stage(manager: JCFManager, content: bytes) -> None:
+    control = RunControl()
+    await manager.add_file("x", iter([content[:1000], content[1000:]]), control=control)
+    stages = {stage.name: stage for stage in control.stages.snapshot()}
+    size = len(content)
+    assert (stages["read"].bytes_in, stages["read"].bytes_out) == (size, size)
+    assert stages["hash"].bytes_in == stages["encode"].bytes_in == size
+    assert stages["read"].busy > 0
