@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import os
 import stat
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from kamaros_gui.archive.checkpoint import Checkpoint
@@ -22,7 +24,7 @@ from kamaros_gui.pipeline import Content, PackedEntry, SaveItem, Workers, conten
 from kamaros_gui.storage.adapter import FileSystemAdapter
 from kamaros_gui.storage.walk import WalkItem
 
-__all__ = ["Added", "add_content", "add_disk_file", "paths_below"]
+__all__ = ["Added", "add_content", "add_disk_file", "check_path", "paths_below"]
 
 _LATEST: Final = 9_223_372_036
 """Seconds from the epoch whose nanoseconds are a number of 64 bits."""
@@ -95,17 +97,27 @@ async def add_content(checkpoint: Checkpoint, added: Added, content: Content, co
     return _entry(checkpoint, packed)
 
 
-def paths_below(checkpoint: Checkpoint, path: str) -> set[str]:
-    """Return *path* and what lies below it, in HEAD and in the changes so far.
+def paths_below(checkpoint: Checkpoint, paths: Iterable[str]) -> set[str]:
+    """Return *paths* and what lies below them, in HEAD and in the changes so far.
 
     Raises:
-        NotFoundError: there is nothing.
+        NotFoundError: there is nothing at one of them.
     """
-    wanted = check_folder(path)
-    held = (checkpoint.base.file_map.keys() - checkpoint.changes.deleted) | checkpoint.changes.packed.keys()
-    found = {each for each in held if wanted and (each == wanted or each.startswith(wanted + "/"))}
-    if not found:
-        raise NotFoundError(f"There is no “{path}” in the archive.", path=path, hint="The listing shows what it holds.")
+    held = checkpoint.paths()
+    in_order = sorted(held)
+    found: set[str] = set()
+    for path in paths:
+        wanted = check_folder(path)
+        first = bisect.bisect_left(in_order, wanted + "/")
+        last = bisect.bisect_left(in_order, wanted + "0")  # the character behind the slash
+        below = in_order[first:last] if wanted else []
+        if wanted in held:
+            below.append(wanted)
+        if not below:
+            raise NotFoundError(
+                f"There is no “{path}” in the archive.", path=path, hint="The listing shows what it holds."
+            )
+        found.update(below)
     return found
 
 
@@ -119,27 +131,34 @@ def _checked(checkpoint: Checkpoint, path: str) -> str:
     name = check_folder(path)
     if not name or path.endswith("/"):
         raise ArchiveError(f"“{path}” is not the name of a file.", hint="Give the whole path inside the archive.")
-    if len(entry_name(name, "file").encode()) > MAX_PATH_BYTES:
-        raise UnsafeNameError(f"“{name[:64]}…” is too long: no name in a ZIP has more than {MAX_PATH_BYTES} bytes.")
     if checkpoint.kind_of(name) == "directory":
         raise ArchiveError(f"“{name}” is a folder in the archive.", hint="Remove it first, or use another name.")
-    parent = name
-    while parent := parent.rpartition("/")[0]:
-        if checkpoint.kind_of(parent) not in {None, "directory"}:
-            raise ArchiveError(f"“{parent}” is a file in the archive; nothing can be put below it.")
+    check_path(checkpoint, name)
     return name
 
 
+def check_path(checkpoint: Checkpoint, path: str) -> None:
+    """Check that an entry can be called *path*, which is in normal form.
+
+    Raises:
+        UnsafeNameError: the name is too long.
+        ArchiveError: it lies below a file.
+    """
+    if len(entry_name(path, "directory").encode()) > MAX_PATH_BYTES:
+        raise UnsafeNameError(f"“{path[:64]}…” is too long: no name in a ZIP has more than {MAX_PATH_BYTES} bytes.")
+    parent = path
+    while parent := parent.rpartition("/")[0]:
+        if checkpoint.kind_of(parent) not in {None, "directory"}:
+            raise ArchiveError(f"“{parent}” is a file in the archive; nothing can be put below it.")
+
+
 def _item(checkpoint: Checkpoint, name: str, found: WalkItem) -> SaveItem:
-    record = checkpoint.record_of(name)
-    known = record.current_hash if record is not None and record.type == "file" else ""
-    return SaveItem(found, name, entry_name(name, "file"), known)
+    return SaveItem(found, name, entry_name(name, "file"), checkpoint.known_hash(name, "file"))
 
 
 def _entry(checkpoint: Checkpoint, packed: PackedEntry) -> Entry:
     name = packed.item.entry_name
-    base = checkpoint.transaction.base
-    held = packed.entry or (base.entries.get(name) if base is not None else None)
+    held = packed.entry or checkpoint.table.entries.get(name)
     return Entry(
         path=packed.item.path,
         type="file",

@@ -8,21 +8,26 @@ dropped.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import re
 from collections.abc import Container, Sequence
 
 import msgspec
 
 from kamaros_gui.archive.container import BLOB_PREFIX
+from kamaros_gui.archive.copying import Copying
+from kamaros_gui.archive.manifest import UNZIP_HINT
+from kamaros_gui.archive.rawcopy import checked_header_size, copy_entry, header_size_of, without_descriptor
 from kamaros_gui.archive.recovery import HeaderPatch
+from kamaros_gui.base.errors import ManifestError, ZipFormatError
 from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.primitives import ReadAccess
-from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size, parse_local_header
+from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size
 
 __all__ = ["EntryTable", "header_size_of"]
 
-_LOCAL_FIXED = 30
-_COPY_STEP = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,15 +38,23 @@ class EntryTable:
         file: the archive, open for reading.
         region: where an entry without room in its header is copied to.
         entries: name → entry.
+        boundaries: offsets in the file where an entry or the directory begins, ascending.
         patches: local headers to rewrite after the commit.
         dead_bytes: bytes of entries that were dropped.
+        copying: what goes on beside a copy.
     """
 
     file: ReadAccess
     region: AppendRegion
     entries: dict[str, ZipEntry]
+    boundaries: Sequence[int] = ()
     patches: list[HeaderPatch] = dataclasses.field(default_factory=list)
     dead_bytes: int = 0
+    copying: Copying = dataclasses.field(default_factory=Copying)
+
+    def copy(self) -> EntryTable:
+        """Return a table that takes shape without changing this one."""
+        return dataclasses.replace(self, entries=dict(self.entries), patches=list(self.patches))
 
     def add(self, entry: ZipEntry) -> None:
         """List a new entry."""
@@ -53,7 +66,11 @@ class EntryTable:
 
     def drop(self, entry: ZipEntry) -> None:
         """Count *entry*, already taken out, as dead space."""
-        self.dead_bytes += header_size_of(self.file, entry) + entry.compressed_size
+        try:
+            header_size = header_size_of(self.file, entry)
+        except ZipFormatError:  # as long as it must have been; what is damaged can be dropped, too
+            header_size = local_header_size(entry.name)
+        self.dead_bytes += header_size + entry.compressed_size
 
     def keep_as_history(self, superseded: Sequence[tuple[str, ZipEntry]], head_hashes: Container[str]) -> None:
         """Relabel or drop entries whose content has left its path.
@@ -64,21 +81,32 @@ class EntryTable:
         """
         for digest, entry in superseded:
             name = BLOB_PREFIX + digest
+            if digest and not _SHA256.fullmatch(digest):
+                raise ManifestError(f"The manifest is damaged: “{digest[:64]}” is no SHA-256.", hint=UNZIP_HINT)
             if not digest or digest in head_hashes or name in self.entries:
                 self.drop(entry)
             else:
                 self.rewrite(entry, msgspec.structs.replace(entry, name=name))
 
+    def drop_called(self, name: str) -> None:
+        """Drop the entry called *name*, if there is one."""
+        entry = self.take(name)
+        if entry is not None:
+            self.drop(entry)
+
     def drop_blobs(self, head_hashes: Sequence[str]) -> None:
         """Drop blobs whose content is (again) in HEAD."""
         for digest in head_hashes:
-            blob = self.take(BLOB_PREFIX + digest)
-            if blob is not None:
-                self.drop(blob)
+            self.drop_called(BLOB_PREFIX + digest)
 
     def rewrite(self, entry: ZipEntry, changed: ZipEntry) -> None:
-        """List *changed*, which differs from *entry* in name, mode or time, and plan its new local header."""
-        size = header_size_of(self.file, entry)
+        """List *changed*, which differs from *entry* in name, mode or time, and plan its new local header.
+
+        Raises:
+            ZipFormatError: its header is damaged; nothing may be written over it then.
+        """
+        size = entry.header_size or checked_header_size(self.file, entry, self._limit_of(entry), own=True)
+        entry = msgspec.structs.replace(entry, header_size=size)
         try:
             header = encode_local_header(changed, size)
         except ValueError:
@@ -87,28 +115,25 @@ class EntryTable:
             self.patches.append((entry.header_offset, header))
         self.add(changed)
 
+    def _limit_of(self, entry: ZipEntry) -> int:
+        """Return where what follows *entry* begins."""
+        index = bisect.bisect_right(self.boundaries, entry.header_offset)
+        return self.boundaries[index] if index < len(self.boundaries) else self.region.start
+
+    def rename_new(self, entry: ZipEntry, name: str) -> ZipEntry:
+        """Return *entry*, which lies in the region and is not listed yet, under another name, its header rewritten."""
+        changed = msgspec.structs.replace(entry, name=name, raw_name=b"")
+        try:
+            header = encode_local_header(changed, entry.header_size)
+        except ValueError:
+            return self._copy(entry, changed)
+        self.region.patch(entry.header_offset, header)
+        return changed
+
     def _copy(self, entry: ZipEntry, changed: ZipEntry) -> ZipEntry:
         """Copy the compressed bytes of an entry whose header, written elsewhere, has no room for the new name."""
-        old_size = header_size_of(self.file, entry)
-        new_size = local_header_size(changed.name)
-        offset = self.region.position
-        self.region.append([encode_local_header(changed, new_size)])
-        at, end = entry.header_offset + old_size, entry.header_offset + old_size + entry.compressed_size
-        while at < end:
-            data = self.file.read_exactly(at, min(_COPY_STEP, end - at))
-            self.region.append([data])
-            at += len(data)
+        changed = without_descriptor(changed)
+        header = encode_local_header(changed, local_header_size(changed.name))
+        copy = copy_entry(self.file, entry, self.region, changed, header, check_abort=self.copying.check_abort)
         self.drop(entry)
-        return msgspec.structs.replace(changed, header_offset=offset, header_size=new_size)
-
-
-def header_size_of(file: ReadAccess, entry: ZipEntry) -> int:
-    """Return the length of the local header of *entry*, read from the file where the entry does not know it.
-
-    Raises:
-        ZipFormatError: there is no local header.
-    """
-    if entry.header_size:
-        return entry.header_size
-    name_and_extra = 2 * len(entry.name) + 512
-    return parse_local_header(file.read(entry.header_offset, _LOCAL_FIXED + name_and_extra)).header_size
+        return copy

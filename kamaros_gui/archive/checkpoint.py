@@ -6,19 +6,36 @@ any of it, and the archive is locked for other writers.
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from kamaros_gui.archive.building import Changes, NextState, build_next_state, encode_tail, now_iso
+import msgspec
+
+from kamaros_gui.archive.blobs import EntryTable
+from kamaros_gui.archive.building import NextState, VersionLabel, build_next_state, is_below_any, now_iso
+from kamaros_gui.archive.changes import Changes
 from kamaros_gui.archive.commit import Transaction
+from kamaros_gui.archive.compacting import compact_after_save, is_due
+from kamaros_gui.archive.container import BLOB_PREFIX, entry_name
+from kamaros_gui.archive.copying import Copying, steered_copying
 from kamaros_gui.archive.manifest import FileRecord, Manifest
 from kamaros_gui.archive.planning import SaveOptions, SavePlan, make_plan
-from kamaros_gui.archive.readback import check_content, check_directory
+from kamaros_gui.archive.readback import check_content
+from kamaros_gui.archive.tail import commit_state, first_table
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.errors import KamarosError, StorageError
+from kamaros_gui.base.errors import IntegrityError, KamarosError, StorageError, UnsupportedEntryError
 from kamaros_gui.base.progress import Phase
-from kamaros_gui.pipeline import ByteStream, PackedEntry, SaveFlow, SaveItem, Workers
+from kamaros_gui.pipeline import (
+    ByteStream,
+    PackedEntry,
+    ReusableContent,
+    SaveFlow,
+    SaveItem,
+    WholeContents,
+    Workers,
+)
 from kamaros_gui.storage.adapter import FileSystemAdapter
 
 __all__ = ["Checkpoint"]
@@ -32,25 +49,31 @@ class Checkpoint:
     Attributes:
         transaction: what holds the lock and the file.
         base: manifest of the state before.
+        table: its directory.
         changes: what was changed so far.
+        advanced: versions made already, which the commit takes along.
     """
 
     def __init__(self, files: FileSystemAdapter, transaction: Transaction, config: JCFConfig, workers: Workers) -> None:
         self.transaction = transaction
-        self.changes = Changes()
         self._files = files
         self._config = config
         self._workers = workers
         self._start = transaction.region.start
-        self._known_parents: set[str] | None = None
-        base = transaction.base
         name = os.path.splitext(os.path.basename(transaction.path))[0]
-        self.base = base.manifest if base and base.manifest else Manifest.empty(name, now_iso())
+        self.base = transaction.manifest or Manifest.empty(name, now_iso())
+        self.table = first_table(transaction)
+        self.changes = _no_changes(self.table)
+        self.advanced: list[NextState] = []
+        self._known_parents: set[str] | None = None
 
     @classmethod
-    async def begin(cls, files: FileSystemAdapter, archive: str, config: JCFConfig, workers: Workers) -> Checkpoint:
+    async def begin(
+        cls, files: FileSystemAdapter, archive: str, config: JCFConfig, workers: Workers, control: RunControl
+    ) -> Checkpoint:
         """Lock the archive and open it for appending; see :meth:`Transaction.begin` for the errors."""
-        transaction = await workers.io(Transaction.begin, files, archive)
+        copying = Copying(check_abort=steered_copying(files, archive, control).check_abort)
+        transaction = await workers.io(lambda: Transaction.begin(files, archive, copying=copying))
         return cls(files, transaction, config, workers)
 
     @property
@@ -61,7 +84,7 @@ class Checkpoint:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was changed so far."""
-        return not self.changes.packed and not self.changes.deleted
+        return self.changes.is_empty
 
     def kind_of(self, path: str) -> str | None:
         """Return what *path* will be after the commit: ``file``, ``directory``, ``symlink``, or ``None``."""
@@ -74,8 +97,22 @@ class Checkpoint:
         return "directory" if path in self._parents() else None
 
     def record_of(self, path: str) -> FileRecord | None:
-        """Return what HEAD says of *path*; ``None`` where it has none, or where these changes delete it."""
-        return None if path in self.changes.deleted else self.base.file_map.get(path)
+        """Return what HEAD says of what is now at *path*; ``None`` where it says nothing."""
+        origin = self.changes.origin_of(path)
+        return None if origin is None else self.base.file_map.get(origin)
+
+    def known_hash(self, path: str, kind: str) -> str:
+        """Return the hash of the content that *path*, of that kind, can keep as it is; empty where there is none."""
+        record = self.record_of(path)
+        if record is None or record.type != kind or self.changes.was_offered(path):
+            return ""
+        return record.current_hash
+
+    def paths(self) -> set[str]:
+        """Return every path there is now: those of HEAD, moved and not deleted, and those that were added."""
+        changes = self.changes
+        left = changes.deleted | set(changes.moved.values())
+        return (self.base.file_map.keys() - left) | changes.moved.keys() | changes.packed.keys()
 
     async def add_paths(self, options: SaveOptions, control: RunControl) -> SavePlan:
         """Add files and folders on disk; what can't be read is noted in ``control.issues``.
@@ -87,12 +124,41 @@ class Checkpoint:
         plan = await self._plan(options, control)
         _check_strict(options, control)
         self.changes.raw_names.update(plan.raw_names)
-        self.changes.deleted.update(plan.deleted)
+        # A file on disk where HEAD has a folder may turn out not to be readable: what is below stays then.
+        files = {item.path for item in plan.items if item.found.kind != "directory"}
+        self.remove(plan.deleted, keep=lambda path: is_below_any(path, files))
         self.changes.unread.update(item.path for item in plan.items)
         control.progress.phase = Phase.TRANSFERRING
         await self._flow(control, self._put).run(plan.items)
         _check_strict(options, control)
         return plan
+
+    async def add_entries(
+        self,
+        small: Sequence[SaveItem],
+        contents: WholeContents,
+        large: Iterable[tuple[SaveItem, Callable[[], Awaitable[ByteStream]]]],
+        control: RunControl,
+    ) -> None:
+        """Add what another archive holds; what can't be read there is noted in ``control.issues``.
+
+        Args:
+            small: files, links and folders, of ``SMALL_FILE_LIMIT`` bytes at most.
+            contents: where they are read.
+            large: (what it is to be called, opens its content).
+            control: abort, pause, progress.
+
+        Raises:
+            AbortError, DiskFullError, StorageError: see :meth:`SaveFlow.run`.
+        """
+        flow = self._flow(control, self._put)
+        await flow.run_small(small, contents)
+        for item, opens in large:
+            await control.checkpoint()
+            try:
+                await flow.add(item, await opens())
+            except (IntegrityError, UnsupportedEntryError) as error:
+                control.add_issue(item.path, str(error))
 
     async def add_file(self, item: SaveItem, control: RunControl) -> PackedEntry:
         """Add one file on disk.
@@ -129,20 +195,67 @@ class Checkpoint:
         packed: list[PackedEntry] = []
         await self._flow(control, packed.append).add(item, content, size)
         record = self.record_of(item.path)
-        if packed[0].entry is None and record is not None and keep_time:
+        is_as_it_was = packed[0].entry is None and not packed[0].reused
+        if is_as_it_was and record is not None and keep_time:
             packed[0].mtime_ns, packed[0].mode = record.mtime_ns, record.mode
         self._put(packed[0])
         return packed[0]
 
-    def remove(self, paths: set[str]) -> None:
-        """Let *paths* leave HEAD, and forget what these changes added for them."""
+    def remove(self, paths: Iterable[str], keep: Callable[[str], bool] = lambda _path: False) -> None:
+        """Let *paths* leave HEAD, and forget what these changes added for them.
+
+        Args:
+            paths: in HEAD, or added.
+            keep: tells of which of them no other path may take the content.
+        """
         self._known_parents = None
         for path in paths:
             self.changes.drop(path)
-            if path in self.base.file_map:
-                self.changes.deleted.add(path)
+            record = self.record_of(path)
+            if record is not None:
+                self.changes.delete(path, "" if keep(path) else record.current_hash)
 
-    async def commit(self, message: str, author: str, control: RunControl) -> NextState:
+    async def move(self, moves: dict[str, str], control: RunControl) -> None:
+        """Let each path be where *moves* says; nothing may be there.
+
+        Raises:
+            AbortError: the signal was aborted (or whatever its reason is); nothing was moved.
+            DiskFullError, StorageError: the archive can't be written; nothing was moved.
+        """
+        region, changes = self.transaction.region, self.changes
+        position, dead_bytes = region.position, self.table.dead_bytes
+        self._steer(control)
+        again: dict[str, PackedEntry] = {}
+        try:
+            for old in changes.packed.keys() & moves.keys():
+                again[old] = await self._workers.io(self._repathed, changes.packed[old], moves[old])
+        except BaseException:
+            region.rewind(position)
+            self.table.dead_bytes = dead_bytes
+            raise
+        self._known_parents = None
+        for old, new in moves.items():
+            if self.record_of(old) is not None:
+                changes.move(old, new)
+            if old in again:
+                del changes.packed[old]
+                changes.packed[new] = again[old]
+                changes.raw_names.pop(old, None)
+
+    def _steer(self, control: RunControl) -> None:
+        """Let *control* stop the copies of entries."""
+        self.table.copying = Copying(
+            check_abort=steered_copying(self._files, self.transaction.path, control).check_abort
+        )
+
+    def _repathed(self, packed: PackedEntry, path: str) -> PackedEntry:
+        """Return *packed* as it is to be at *path*, with a local header that says so."""
+        name = entry_name(path, packed.item.found.kind)
+        item = dataclasses.replace(packed.item, path=path, entry_name=name)
+        entry = packed.entry and self.table.rename_new(packed.entry, name)
+        return dataclasses.replace(packed, item=item, entry=entry)
+
+    async def commit(self, label: VersionLabel, control: RunControl) -> NextState:
         """Make the changes one version; where there are none, leave the archive as it was.
 
         After an error nothing is committed, and the changes still wait: commit again, or roll back.
@@ -154,40 +267,70 @@ class Checkpoint:
         """
         position = self.transaction.region.position
         try:
-            return await self._commit(message, author, control)
+            return await self._commit(label, control)
         except BaseException:
             self.transaction.region.rewind(position)
             raise
 
-    async def _commit(self, message: str, author: str, control: RunControl) -> NextState:
-        transaction, workers, config = self.transaction, self._workers, self._config
+    async def advance(self, label: VersionLabel, control: RunControl) -> NextState:
+        """Make the changes a version that is committed with the next one; changes then begin anew.
+
+        Raises:
+            AbortError, IntegrityError: as :meth:`commit`; roll back.
+        """
+        state = await self._build(label, control)
+        await self._check(state, control)
+        if state.version is not None:
+            self.base, self.table = state.manifest, state.table
+            self.advanced.append(state)
+        self.changes = _no_changes(self.table)
+        self._known_parents = None
+        return state
+
+    async def commit_base(self, control: RunControl) -> None:
+        """Commit what the transaction began with, without a version of its own; raises as :meth:`commit`."""
+        control.progress.phase = Phase.COMMITTING
+        manifest = msgspec.structs.replace(self.base)
+        await commit_state(self.transaction, self.table.copy(), manifest, self._workers, control, check=True)
+
+    async def _commit(self, label: VersionLabel, control: RunControl) -> NextState:
+        transaction = self.transaction
         control.progress.phase = Phase.COMMITTING
         await control.checkpoint()
-        state = await workers.compute(
-            lambda: build_next_state(
-                transaction,
-                self.base,
-                self.changes,
-                message=message,
-                author=author,
-                snapshot_interval=config.snapshot_interval,
-            )
-        )
-        if state.version is None and not transaction.is_new:
+        state = await self._build(label, control)
+        if state.version is None and not self.advanced and not transaction.is_new:
             await self.rollback()
             return state
-        check = config.verify_after_save != "off"
-        if check:
-            control.progress.phase = Phase.VERIFYING
-            written = self.changes.packed.values()
-            await check_content(self._files, transaction, written, config, workers, control.signal)
-            control.progress.phase = Phase.COMMITTING
-        tail = await workers.compute(encode_tail, state, transaction)
-        if check:
-            await workers.compute(check_directory, tail, transaction, state)
-        await control.checkpoint()
-        await workers.io(lambda: transaction.commit(tail, state.table.patches, check=check))
+        check = await self._check(state, control)
+        control.progress.phase = Phase.COMMITTING
+        await commit_state(transaction, state.table, state.manifest, self._workers, control, check=check)
+        if self._config.auto_compact and is_due(transaction.region.position, state.manifest.dead_bytes):
+            control.progress.phase = Phase.COMPACTING
+            state.reclaimed = await compact_after_save(
+                self._files, transaction.path, self._config, self._workers, control
+            )
         return state
+
+    async def _build(self, label: VersionLabel, control: RunControl) -> NextState:
+        self._steer(control)
+        interval = self._config.snapshot_interval
+        return await self._workers.compute(
+            lambda: build_next_state(self.table, self.base, self.changes, label, snapshot_interval=interval)
+        )
+
+    async def _check(self, state: NextState, control: RunControl) -> bool:
+        """Read back what was written, where the settings ask for it; return whether they do."""
+        config = self._config
+        if config.verify_after_save == "off":
+            return False
+        control.progress.phase = Phase.VERIFYING
+        items = [
+            (packed.item.path, packed.sha256, state.table.entries[packed.item.entry_name])
+            for packed in self.changes.packed.values()
+            if packed.entry is not None or packed.reused
+        ]
+        await check_content(self._files, self.transaction.region.file, items, config, self._workers, control.signal)
+        return True
 
     async def rollback(self) -> None:
         """Leave the archive byte for byte as it was, and give the lock back; does nothing after a commit."""
@@ -199,9 +342,7 @@ class Checkpoint:
         """Return every path that has something below it, also where it has no record of its own."""
         if self._known_parents is None:
             self._known_parents = set()
-            for path in self.base.file_map.keys() - self.changes.deleted:
-                self._add_parents(path)
-            for path in self.changes.packed:
+            for path in self.paths():
                 self._add_parents(path)
         return self._known_parents
 
@@ -221,7 +362,8 @@ class Checkpoint:
         on_failed: Callable[[SaveItem, KamarosError], None] | None = None,
     ) -> SaveFlow:
         region = self.transaction.region
-        return SaveFlow(self._files, region, self._config, self._workers, control, on_packed, on_failed)
+        reusable = self.changes.reusable
+        return SaveFlow(self._files, region, self._config, self._workers, control, on_packed, on_failed, reusable)
 
     async def _plan(self, options: SaveOptions, control: RunControl) -> SavePlan:
         progress, signal = control.progress, control.signal
@@ -244,9 +386,16 @@ class Checkpoint:
         await control.checkpoint()
         for problem in found.problems:
             control.add_issue(problem.path, problem.reason, "skipped" if problem.skipped else "failed")
-        progress.files_total = len(found.items)
-        progress.bytes_total = found.content_bytes
+        progress.files_total = progress.files_done + len(found.items)
+        progress.bytes_total = progress.bytes_done + found.content_bytes
         return found
+
+
+def _no_changes(table: EntryTable) -> Changes:
+    """Return changes that may take over the content of any blob."""
+    return Changes(
+        ReusableContent(name.removeprefix(BLOB_PREFIX) for name in table.entries if name.startswith(BLOB_PREFIX))
+    )
 
 
 def _check_strict(options: SaveOptions, control: RunControl) -> None:

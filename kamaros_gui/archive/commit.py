@@ -13,6 +13,9 @@ The order of a save on disk (everything else in this package relies on it):
 Before 4 is complete a crash leaves the old state: the next one who writes cuts the file back to the committed length,
 and who reads ignores the tail. After it, 5 can be repeated any number of times. A new archive is written as
 ``<name>.part`` and renamed at the end of step 4.
+
+An archive that is rewritten, to compact it or because another program made it in a form that can't be appended to, is
+written like a new one: what is alive is copied first, and the rename puts the result in the place of the old file.
 """
 
 from __future__ import annotations
@@ -22,10 +25,16 @@ import hashlib
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from kamaros_gui.archive.container import MIMETYPE, Container
+from kamaros_gui.archive.copying import Copying
+from kamaros_gui.archive.foreign import upgrade_manifest
+from kamaros_gui.archive.manifest import Manifest
 from kamaros_gui.archive.recovery import HeaderPatch, apply_patches, mimetype_entry, part_path, recover
+from kamaros_gui.archive.rewriting import check_copies, copy_live_entries
 from kamaros_gui.base.errors import (
     ArchiveError,
     IntegrityError,
@@ -47,12 +56,22 @@ class Transaction:
 
     Use :meth:`begin`; end with :meth:`commit` or :meth:`rollback`, after which the lock is free and every file closed.
 
-    Attributes:
+    Args:
         files: where the archive is.
         path: the archive.
-        base: its state before, ``None`` for a new archive.
+        journal: its journal, held.
+        file: what is written: the archive itself, or the file that becomes it.
+        base: the state before, ``None`` for a new archive.
+        start: committed bytes of *file*.
+        kind: whether the archive is appended to, new, or rewritten.
+
+    Attributes:
+        files: as given.
+        path: as given.
         region: where new entries go.
-        first_entries: entries of a new archive that exist already (``mimetype``).
+        entries: the directory to begin with; they lie in the file of the region.
+        manifest: of the state before, as it is to be gone on with; ``None`` for a new archive.
+        appended_to: the state before where it is appended to; otherwise ``None``.
     """
 
     def __init__(
@@ -63,25 +82,41 @@ class Transaction:
         file: RandomAccess,
         base: Container | None,
         start: int,
+        kind: Literal["append", "new", "rewrite"] = "append",
     ) -> None:
         self.files = files
         self.path = path
-        self.base = base
         self.region = AppendRegion(file, start)
-        self.first_entries: list[ZipEntry] = []
+        self.entries: list[ZipEntry] = []
+        self.manifest: Manifest | None = base.manifest if base is not None else None
+        self.appended_to = base if kind == "append" else None
+        if self.appended_to is not None:
+            self.entries = list(self.appended_to.entries.values())
+        self._base = base
+        self._kind = kind
         self._journal = journal
         self._file = file
         self._times = file.status()
 
     @classmethod
-    def begin(cls, files: FilePrimitives, path: str) -> Transaction:
+    def begin(
+        cls, files: FilePrimitives, path: str, *, rewrite: bool = False, copying: Copying | None = None
+    ) -> Transaction:
         """Take the lock of the archive at *path*, recover what a crash left, and open it for appending.
+
+        Args:
+            files: where the archive is.
+            path: the archive.
+            rewrite: copy what is alive into a new file, which takes the place of the archive with the commit. Archives
+                that can't be appended to are rewritten anyway.
+            copying: told how the copying goes, and may stop it.
 
         Raises:
             ArchiveInUseError: somebody else is writing it.
             ZipFormatError, ManifestError: it exists but is damaged.
             ArchiveError: it is a plain ZIP, which has no history to add to.
-            StorageError: its folder or file can't be written.
+            DiskFullError, StorageError: its folder or file can't be written.
+            Exception: what *copying* stops it with.
         """
         path = files.resolve(path)  # one journal for an archive, whatever links lead to it
         folder = os.path.dirname(path)
@@ -95,7 +130,7 @@ class Transaction:
         try:
             recover(files, path, journal)
             if files.exists(path):
-                return cls._open_existing(files, path, journal)
+                return cls._open_existing(files, path, journal, copying or Copying(), rewrite=rewrite)
             return cls._open_new(files, path, journal)
         except BaseException:
             # The recovery may have failed half-way: then its records must stay.
@@ -106,18 +141,22 @@ class Transaction:
             raise
 
     @classmethod
-    def _open_existing(cls, files: FilePrimitives, path: str, journal: Journal) -> Transaction:
+    def _open_existing(
+        cls, files: FilePrimitives, path: str, journal: Journal, copying: Copying, *, rewrite: bool
+    ) -> Transaction:
         file = files.open(path, "r+")
         try:
             base = Container.load(files, path, file, file.size())
             if base.manifest is None:
                 raise ArchiveError(
                     f"{display_path(path)} is a plain ZIP without a history; nothing can be added to it in place.",
-                    hint="Save into a new .jcf archive instead.",
+                    hint="Save into a new .jcf archive instead, or import it into one.",
                 )
+            if rewrite or base.needs_upgrade:
+                return cls._rewrite(files, path, journal, base, base.manifest, copying)
             # A tail that no journal speaks of is not ours to cut: it stays, dead, and the save goes behind it.
             start = base.size
-            journal.restart(_begin_record(start, new=False))
+            journal.restart(_begin_record("append", start))
             return cls(files, path, journal, file, base, start)
         except BaseException:
             file.close()
@@ -125,7 +164,72 @@ class Transaction:
 
     @classmethod
     def _open_new(cls, files: FilePrimitives, path: str, journal: Journal) -> Transaction:
-        journal.restart(_begin_record(0, new=True))
+        return cls._open_part(files, path, journal, None, "new")
+
+    @classmethod
+    def begin_copy(cls, files: FilePrimitives, path: str, source: Container, copying: Copying) -> Transaction:
+        """Begin a new archive at *path* with all that is alive in another one, history included.
+
+        Args:
+            files: where it will be.
+            path: the new archive.
+            source: of this program or of another writer; stays open.
+            copying: told how the copying goes, and may stop it.
+
+        Raises:
+            ArchiveError: *source* has no history, or there is something at *path*.
+            KamarosError: as :meth:`begin`.
+            Exception: what *copying* stops it with.
+        """
+        if source.manifest is None:
+            raise ArchiveError(f"{display_path(source.path)} is a plain ZIP without a history.")
+        transaction = cls.begin(files, path)
+        if not transaction.is_new:
+            transaction.rollback()
+            raise ArchiveError(
+                f"{display_path(path)} exists and has a history of its own.",
+                hint="Import into a new archive, or import one version.",
+            )
+        transaction._copy_from(source, source.manifest, copying)  # noqa: SLF001 - its own
+        return transaction
+
+    @classmethod
+    def _rewrite(
+        cls,
+        files: FilePrimitives,
+        path: str,
+        journal: Journal,
+        base: Container,
+        manifest: Manifest,
+        copying: Copying,
+    ) -> Transaction:
+        transaction = cls._open_part(files, path, journal, base, "rewrite")
+        transaction._copy_from(base, manifest, copying)  # noqa: SLF001 - its own
+        return transaction
+
+    def _copy_from(self, source: Container, manifest: Manifest, copying: Copying) -> None:
+        """Copy what is alive in *source* into a file that is still empty, or leave no trace."""
+        try:
+            manifest = upgrade_manifest(manifest) if source.needs_upgrade else manifest
+            self.manifest = msgspec.structs.replace(manifest, dead_bytes=0)
+            copies = copy_live_entries(source, manifest, self.region, copying)
+            check_copies(source.file, self.region.file, copies, copying)
+            self.entries += [copy for _, copy in copies]
+        except BaseException:
+            self.rollback()
+            raise
+
+    @classmethod
+    def _open_part(
+        cls,
+        files: FilePrimitives,
+        path: str,
+        journal: Journal,
+        base: Container | None,
+        kind: Literal["new", "rewrite"],
+    ) -> Transaction:
+        """Begin a file beside the archive, which is to become it."""
+        journal.restart(_begin_record(kind, 0))
         try:
             file = files.open(part_path(path), "x")
         except StorageError as error:
@@ -137,7 +241,7 @@ class Transaction:
                 ) from error
             raise
         try:
-            transaction = cls(files, path, journal, file, None, 0)
+            transaction = cls(files, path, journal, file, base, 0, kind)
         except BaseException:
             file.close()
             with contextlib.suppress(StorageError, NotFoundError):
@@ -149,13 +253,18 @@ class Transaction:
         except BaseException:
             transaction.rollback()
             raise
-        transaction.first_entries.append(mark)
+        transaction.entries.append(mark)
         return transaction
 
     @property
     def is_new(self) -> bool:
         """Whether the archive does not exist before the commit."""
-        return self.base is None
+        return self._kind == "new"
+
+    @property
+    def is_rewrite(self) -> bool:
+        """Whether the commit puts another file in the place of the archive."""
+        return self._kind == "rewrite"
 
     def commit(self, tail: Buffer, patches: Sequence[HeaderPatch] = (), *, check: bool = False) -> None:
         """Make the appended entries and *tail* the new state.
@@ -188,7 +297,7 @@ class Transaction:
             self._file.sync()
             if check and self._file.read(offset, len(tail)) != tail:
                 raise not_kept("the directory is not the one that was written.")
-            if self.is_new:
+            if self._kind != "append":
                 self._publish()
         except BaseException:
             self._withdraw(offset)
@@ -198,10 +307,12 @@ class Transaction:
         try:
             apply_patches(self._file, patches)
         except StorageError:
-            self._file.close()
+            with contextlib.suppress(StorageError):
+                self._close_files()
             self._journal.close()
             return
-        self._file.close()
+        with contextlib.suppress(StorageError):
+            self._close_files()
         with contextlib.suppress(StorageError):  # what it says has happened; the next writer removes it
             self._journal.remove()
 
@@ -210,12 +321,22 @@ class Transaction:
         with contextlib.suppress(StorageError):
             self._file.truncate(offset)
         with contextlib.suppress(StorageError):
-            self._journal.restart(_begin_record(self.region.start, new=self.is_new))
+            self._journal.restart(_begin_record(self._kind, self.region.start))
         self.region.rewind(offset)
 
     def _publish(self) -> None:
+        """Give the file its final name."""
+        part = part_path(self.path)
+        if self.is_rewrite:
+            status = self.files.stat(self.path)
+            self.files.set_attributes(part, status.mode, self._file.status().mtime_ns)
+            self.files.rename(part, self.path)
+            # From here on what is written to is the archive: nothing that goes wrong now may be taken for a failure.
+            with contextlib.suppress(Exception):  # old or new, both are whole
+                self.files.sync_folder(os.path.dirname(self.path))
+            return
         try:
-            self.files.rename(part_path(self.path), self.path, replace=False)
+            self.files.rename(part, self.path, replace=False)
         except StorageError as error:
             if not isinstance(error.__cause__, FileExistsError):
                 raise
@@ -226,10 +347,15 @@ class Transaction:
             ) from error
         try:
             self.files.sync_folder(os.path.dirname(self.path))
-        except StorageError:
+        except BaseException:
             # It may not outlive a power cut, so it is not there: rollback then removes it under its first name.
-            self.files.rename(self.path, part_path(self.path))
+            self.files.rename(self.path, part)
             raise
+
+    def _close_files(self) -> None:
+        self._file.close()
+        if self._base is not None and self.is_rewrite:
+            self._base.close()
 
     def rollback(self) -> None:
         """Leave the archive byte for byte as it was, and no file beside it.
@@ -240,7 +366,7 @@ class Transaction:
         if self._file.closed:
             return
         try:
-            if self.is_new:
+            if self._kind != "append":
                 self._file.close()
                 with contextlib.suppress(NotFoundError):
                     self.files.delete(part_path(self.path))
@@ -253,7 +379,7 @@ class Transaction:
             self._journal.close()
             raise
         finally:
-            self._file.close()
+            self._close_files()
         self._journal.remove()
 
 
@@ -264,5 +390,7 @@ def not_kept(reason: str) -> IntegrityError:
     )
 
 
-def _begin_record(committed: int, *, new: bool) -> dict[str, Any]:
-    return {"kind": "begin", "committed": committed, "new": new, "pid": os.getpid(), "host": socket.gethostname()}
+def _begin_record(kind: str, committed: int) -> dict[str, Any]:
+    record: dict[str, Any] = {"kind": "begin", "new": kind == "new", "pid": os.getpid(), "host": socket.gethostname()}
+    # While an archive is rewritten nothing happens to the file that has its name: there is no length to go back to.
+    return record if kind == "rewrite" else record | {"committed": committed}

@@ -7,10 +7,32 @@ import zlib
 from collections.abc import Generator
 from typing import Any, Final, Protocol, TypeVar
 
-from kamaros_gui.archive.manifest import MANIFEST_NAME, Manifest, decode_manifest
+from kamaros_gui.archive.foreign import (
+    MANIFEST_NAMES,
+    decode_foreign,
+    is_own_manifest,
+    looks_like_manifest,
+    newest_manifest,
+)
+from kamaros_gui.archive.history import encrypted_hashes
+from kamaros_gui.archive.manifest import (
+    LISTING_PREFIX,
+    MANIFEST_NAME,
+    UNZIP_HINT,
+    Manifest,
+    attach_listings,
+    decode_manifest,
+)
 from kamaros_gui.archive.patched_file import PatchedFile
-from kamaros_gui.base.errors import IntegrityError, NotFoundError, ZipFormatError
-from kamaros_gui.base.limits import MAX_MANIFEST_SIZE
+from kamaros_gui.base.errors import (
+    IntegrityError,
+    KamarosError,
+    ManifestError,
+    NotFoundError,
+    StorageError,
+    ZipFormatError,
+)
+from kamaros_gui.base.limits import MAX_MANIFEST_SIZE, MIB
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.pipeline import read_entry
 from kamaros_gui.storage.journal import read_journal
@@ -22,6 +44,7 @@ __all__ = [
     "CONTENT_PREFIX",
     "MIMETYPE",
     "MIMETYPE_NAME",
+    "STORE_PREFIX",
     "Container",
     "NamesSince",
     "committed_end",
@@ -33,7 +56,12 @@ MIMETYPE_NAME: Final = "mimetype"
 MIMETYPE: Final = b"application/x-jcf"
 _MARK: Final = (0, len(MIMETYPE), zlib.crc32(MIMETYPE))
 CONTENT_PREFIX: Final = "content/"
+STORE_PREFIX: Final = ".store/"
 BLOB_PREFIX: Final = ".store/blobs/"
+
+_SMALL_MANIFEST: Final = 1 * MIB
+"""A manifest of this size is read to see whether it is one, whatever else is in the archive."""
+
 
 T = TypeVar("T")
 
@@ -41,8 +69,8 @@ T = TypeVar("T")
 class NamesSince:
     """Names that local headers may have got since *file* was *size* bytes long.
 
-    Whoever saves after an archive was opened for reading makes history of entries under the reader's eyes. Every save
-    makes the file longer; as long as it is not, no name but an entry's own is right.
+    Whoever saves after an archive was opened for reading makes history of entries under the reader's eyes, moves them,
+    or lets them come back. Every save makes the file longer; as long as it is not, no name but an entry's own is right.
     """
 
     def __init__(self, file: ReadAccess, size: int) -> None:
@@ -50,7 +78,9 @@ class NamesSince:
         self._size = size
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.startswith(BLOB_PREFIX) and self._file.size() > self._size
+        return (
+            isinstance(name, str) and name.startswith((BLOB_PREFIX, CONTENT_PREFIX)) and self._file.size() > self._size
+        )
 
 
 def entry_name(path: str, kind: str) -> str:
@@ -72,6 +102,8 @@ class Container:
         size: length of the file; more than ``directory.end`` when a tail was left by an interrupted save.
         warnings: what a user should know.
         tolerated: names local headers may have beside their own.
+        needs_upgrade: why it must be rewritten before anything can be added, empty where it need not.
+        manifest_names: names of the entries that are manifests.
     """
 
     def __init__(self, path: str, file: ReadAccess, directory: Directory, warnings: list[str]) -> None:
@@ -82,6 +114,8 @@ class Container:
         self.warnings = warnings
         self.entries: dict[str, ZipEntry] = {entry.name: entry for entry in directory.entries}
         self.tolerated = NamesSince(file, self.size)
+        self.needs_upgrade = ""
+        self.manifest_names: tuple[str, ...] = ()
         self.manifest = self._read_manifest()
         self._by_hash: dict[str, ZipEntry] | None = None
 
@@ -146,19 +180,87 @@ class Container:
         return cls(path, file, directory, warnings)
 
     def _read_manifest(self) -> Manifest | None:
-        entry = self.entries.get(MANIFEST_NAME)
-        mark = self.entries.get(MIMETYPE_NAME)
-        # Other formats begin with a mimetype entry too, with another content.
-        if entry is None or mark is None or (mark.header_offset, mark.size, mark.crc32) != _MARK:
+        documents = self._manifest_documents()
+        if not documents:
             return None
-        try:
-            data = read_entry(self.file, entry, MAX_MANIFEST_SIZE)
-        except IntegrityError as error:
-            raise type(error)(
-                f"{display_path(self.path)}: The manifest can't be read: {error}",
-                hint="The files themselves can still be taken out with any unzip.",
+        self.manifest_names = tuple(name for name in MANIFEST_NAMES if name in self.entries)
+        name = newest_manifest(documents)
+        if len(set(documents.values())) > 1:
+            self.warnings.append(f"Its two manifests differ; {name} is the newer one, and counts.")
+        own = is_own_manifest(documents[name])
+        self.needs_upgrade = self._foreign_form(own=own)
+        manifest = decode_manifest(documents[name]) if own else decode_foreign(documents[name])
+        if self.needs_upgrade:
+            manifest.dead_bytes = 0  # it was written anew since that was counted
+        attach_listings(manifest, self.read_listing)
+        return manifest
+
+    def read_listing(self, sha256: str) -> bytes:
+        """Return the listing of a version that has an entry of its own.
+
+        Raises:
+            IntegrityError: it is damaged or lost.
+        """
+        entry = self.entries.get(LISTING_PREFIX + sha256)
+        if entry is None:
+            raise ManifestError(f"The listing {sha256[:16]}… of a version is not in the archive.")
+        data = read_entry(self.file, entry, MAX_MANIFEST_SIZE, self.tolerated)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ManifestError(f"The listing {sha256[:16]}… of a version is not what was saved.")
+        return data
+
+    def _manifest_documents(self) -> dict[str, bytes]:
+        """Return entry name → content of what can be read of the manifests; nothing where this is no JCF archive.
+
+        Raises:
+            IntegrityError: it is one, and no manifest can be read.
+        """
+        mark = self.entries.get(MIMETYPE_NAME)
+        marked = mark is not None and (mark.size, mark.crc32) == _MARK[1:]
+        documents: dict[str, bytes] = {}
+        problem: KamarosError | None = None
+        for name in MANIFEST_NAMES:
+            entry = self.entries.get(name)
+            if entry is None or not (marked or self._may_be_manifest(entry)):
+                continue
+            try:
+                data = read_entry(self.file, entry, MAX_MANIFEST_SIZE)
+            except StorageError:
+                raise
+            except KamarosError as error:
+                problem = problem or error
+                continue
+            # Other formats have a manifest.json too, and other formats begin with a mimetype.
+            if marked or looks_like_manifest(data):
+                documents[name] = data
+        if problem is None or (not documents and not marked and not self._has_store()):
+            return documents
+        if not documents:
+            raise IntegrityError(
+                f"{display_path(self.path)}: The manifest can't be read: {problem}", hint=UNZIP_HINT
             ) from None
-        return decode_manifest(data)
+        self.warnings.append(f"One of its two manifests can't be read: {problem}")
+        return documents
+
+    def _may_be_manifest(self, entry: ZipEntry) -> bool:
+        """Whether it is worth unpacking *entry* in an archive that does not say that it is a JCF."""
+        return (
+            entry.size <= _SMALL_MANIFEST
+            or self._has_store()
+            or any(name.startswith(CONTENT_PREFIX) for name in self.entries)
+        )
+
+    def _has_store(self) -> bool:
+        return any(name.startswith(STORE_PREFIX) for name in self.entries)
+
+    def _foreign_form(self, *, own: bool) -> str:
+        """Say what keeps our own writer from appending, a sentence; nothing where nothing does."""
+        mark = self.entries.get(MIMETYPE_NAME)
+        if self.manifest_names != (MANIFEST_NAME,):
+            return f"Another program wrote it: its manifest is at {self.manifest_names[-1]}."
+        if mark is None or (mark.header_offset, mark.size, mark.crc32) != _MARK or mark.method:
+            return "Another program wrote it: the mark that says what it is does not come first, as it is."
+        return "" if own else "Another program wrote it: each of its versions lists all files."
 
     def own_entry(self, path: str, digest: str) -> ZipEntry | None:
         """Return the entry of *path* in HEAD if it holds the content *digest*.
@@ -184,6 +286,10 @@ class Container:
                         index[record.current_hash] = found
             self._by_hash = index
         return self._by_hash
+
+    def encrypted_hashes(self) -> frozenset[str]:
+        """Return the hashes of contents that another writer has encrypted, in any version whose listing is whole."""
+        return frozenset() if self.manifest is None else encrypted_hashes(self.manifest)
 
     def close(self) -> None:
         """Close the file."""

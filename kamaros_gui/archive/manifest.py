@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -17,25 +18,39 @@ from kamaros_gui.base.errors import ManifestError
 from kamaros_gui.base.reports import EntryType
 
 __all__ = [
+    "LISTING_PREFIX",
     "MANIFEST_NAME",
+    "SECTIONS",
+    "UNZIP_HINT",
     "ChangeType",
     "FileRecord",
     "FileState",
     "Manifest",
     "Version",
+    "amended",
+    "attach_listings",
+    "check_references",
     "decode_manifest",
+    "decode_sections",
     "decode_states",
     "encodable",
     "encode_manifest",
     "encode_states",
     "iso_time",
+    "listing_of",
 ]
 
 MANIFEST_NAME: Final = "manifest.json"
 FORMAT_VERSION: Final = "1.1.0"
 _MAJOR: Final = "1."
+_READ: Final = "read_listing"
+
+LISTING_PREFIX: Final = ".store/versions/"
+"""Where listings are that have entries of their own, each named by the SHA-256 of its content."""
 
 ChangeType = Literal["added", "modified", "metadata", "deleted", "unchanged", "renamed"]
+
+UNZIP_HINT: Final = "The files themselves can still be taken out with any unzip."
 
 Size = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Nanoseconds = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -58,6 +73,7 @@ class FileRecord(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=Tru
         mode: Unix permission bits.
         raw_name: base64 of the path's bytes on disk where the path had to be escaped, otherwise empty.
         inode, ctime_ns: identity of the file on disk when it was read; 0 where that would not be reliable.
+        encrypted: whether another writer encrypted the content; it can't be restored then.
     """
 
     inode_id: str
@@ -72,16 +88,18 @@ class FileRecord(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=Tru
     raw_name: str = ""
     inode: int = 0
     ctime_ns: int = 0
+    encrypted: bool = False
 
 
 class FileState(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     """What a version says of one path, in ``versionHistory[].fileStates``.
 
     Attributes:
-        inode_id, type, hash, size, mode, mtime_ns, raw_name: as in :class:`FileRecord`.
+        inode_id, type, hash, size, mode, mtime_ns, raw_name, encrypted: as in :class:`FileRecord`.
         change_type: what the version did to the path.
         deleted: whether the path is gone with this version.
         content_ref: where another writer keeps the content; Kamaros finds it by hash.
+        renamed_from: the path it had in the version before, where this version renamed it.
     """
 
     inode_id: str = ""
@@ -94,10 +112,15 @@ class FileState(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True
     mode: Mode = 0
     mtime_ns: Nanoseconds = 0
     raw_name: str = ""
+    encrypted: bool = False
+    renamed_from: str = ""
 
 
-class Version(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+class Version(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, dict=True):
     """One version in ``versionHistory``, oldest first.
+
+    A long history would make the manifest long, which every save writes anew. So listings may lie in entries of their
+    own, which are written once and never again; see :data:`LISTING_PREFIX`. :func:`listing_of` finds them either way.
 
     Attributes:
         id: UUID.
@@ -107,6 +130,9 @@ class Version(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
         file_states: path → :class:`FileState`, undecoded; see :func:`decode_states`.
         snapshot: whether ``file_states`` lists every path and not only the changes.
         counts: added, modified, deleted.
+        renames: how many files and links got another path; they are in none of the counts.
+        listing: SHA-256 of the JSON that stands for ``file_states`` where that has an entry of its own.
+        listing_size: its bytes.
     """
 
     id: str
@@ -119,6 +145,9 @@ class Version(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     file_states: msgspec.Raw = msgspec.Raw(b"{}")
     snapshot: bool = False
     counts: tuple[int, int, int] | None = None
+    renames: int = 0
+    listing: str = ""
+    listing_size: Size = 0
 
 
 class Manifest(msgspec.Struct, kw_only=True):
@@ -129,7 +158,8 @@ class Manifest(msgspec.Struct, kw_only=True):
         file_map: path → record of HEAD.
         versions: the history, oldest first.
         refs: ``head`` and tag names → version id.
-        rename_log: renames, oldest first.
+        rename_log: renames, oldest first: ``{from, to, versionId, timestamp}``. A folder that was moved is one entry,
+            which stands for everything below it.
         config: settings that belong to the archive.
         dead_bytes: bytes of the file that no entry uses, the last directory and manifest not counted.
         unknown: top-level fields of other writers, as they were.
@@ -157,7 +187,7 @@ class _Kamaros(msgspec.Struct, rename="camel", omit_defaults=True):
     dead_bytes: int = 0
 
 
-_SECTIONS: Final[dict[str, tuple[str, Any]]] = {
+SECTIONS: Final[dict[str, tuple[str, Any]]] = {
     "metadata": ("metadata", dict[str, Any]),
     "fileMap": ("file_map", dict[str, FileRecord]),
     "versionHistory": ("versions", list[Version]),
@@ -165,51 +195,77 @@ _SECTIONS: Final[dict[str, tuple[str, Any]]] = {
     "renameLog": ("rename_log", list[dict[str, Any]]),
     "config": ("config", dict[str, Any]),
 }
+"""Top-level field → attribute of :class:`Manifest`, and its shape in a manifest of our own."""
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Read ``manifest.json``.
+    """Read a ``manifest.json`` of our own; see :mod:`kamaros_gui.archive.foreign` for those of other writers.
 
     Raises:
         ManifestError: it is not valid; the message names the JSON path.
     """
+    sections = {name: shape for name, (_, shape) in SECTIONS.items()}
+    values, unknown = decode_sections(data, sections | {"kamaros": _Kamaros})
+    own = values.pop("kamaros", _Kamaros())
+    named = {attribute: values[name] for name, (attribute, _) in SECTIONS.items() if name in values}
+    manifest = Manifest(
+        **({"metadata": {}, "file_map": {}, "versions": [], "refs": {}} | named),
+        dead_bytes=own.dead_bytes,
+        unknown=unknown,
+    )
+    check_references(manifest)
+    return manifest
+
+
+def decode_sections(data: bytes, sections: dict[str, Any]) -> tuple[dict[str, Any], dict[str, msgspec.Raw]]:
+    """Read the top level of a manifest.
+
+    Args:
+        data: JSON.
+        sections: field → the shape it must have.
+
+    Returns:
+        The fields of *sections* that are there, decoded, and all others as they are.
+
+    Raises:
+        ManifestError: one of them is damaged or has another shape, and the message names the JSON path; or the format
+            has a version this program does not read.
+    """
     path = "$"
+    values: dict[str, Any] = {}
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        path = "$.formatVersion"
         version = msgspec.json.decode(raw.pop("formatVersion", msgspec.Raw(b'"1.0.0"')), type=str)
-        values: dict[str, Any] = {}
-        for name, (attribute, shape) in _SECTIONS.items():
+        for name, shape in sections.items():
             path = f"$.{name}"
             if name in raw:
-                values[attribute] = msgspec.json.decode(raw.pop(name), type=shape)
-        path = "$.kamaros"
-        own = msgspec.json.decode(raw.pop("kamaros", msgspec.Raw(b"{}")), type=_Kamaros)
+                values[name] = msgspec.json.decode(raw.pop(name), type=shape)
     except (msgspec.DecodeError, RecursionError) as error:
         message = str(error).replace("$", path, 1) if "$" in str(error) else f"{error} - at `{path}`"
-        raise ManifestError(
-            f"The manifest is damaged: {message}.", hint="The files themselves can still be taken out with any unzip."
-        ) from None
+        raise ManifestError(f"The manifest is damaged: {message}.", hint=UNZIP_HINT) from None
     if not version.startswith(_MAJOR):
         raise ManifestError(
             f"The archive has format version {version[:20]}; this program reads versions {_MAJOR}x.",
             hint="Open it with a newer Kamaros. The files can be taken out with any unzip.",
         )
-    manifest = Manifest(
-        **({"metadata": {}, "file_map": {}, "versions": [], "refs": {}} | values),
-        dead_bytes=own.dead_bytes,
-        unknown=raw,
-    )
-    _check_references(manifest)
-    return manifest
+    return values, raw
 
 
-def _check_references(manifest: Manifest) -> None:
+def check_references(manifest: Manifest) -> None:
+    """Check that versions can be told apart, and that ``refs.head`` names one of them.
+
+    Raises:
+        ManifestError: otherwise.
+    """
     known = {version.id for version in manifest.versions}
     if len(known) != len(manifest.versions):
-        raise ManifestError("The manifest is damaged: two versions share an id - at `$.versionHistory`.")
+        raise ManifestError(
+            "The manifest is damaged: two versions share an id - at `$.versionHistory`.", hint=UNZIP_HINT
+        )
     head = manifest.refs.get("head", "")
     if (head or manifest.versions) and head not in known:
-        raise ManifestError("The manifest is damaged: refs.head names no version - at `$.refs.head`.")
+        raise ManifestError("The manifest is damaged: refs.head names no version - at `$.refs.head`.", hint=UNZIP_HINT)
 
 
 def encodable(text: str) -> str:
@@ -220,10 +276,44 @@ def encodable(text: str) -> str:
 def encode_manifest(manifest: Manifest) -> bytes:
     """Return *manifest* as UTF-8 JSON, without needless white space."""
     document: dict[str, Any] = {"formatVersion": FORMAT_VERSION}
-    for name, (attribute, _) in _SECTIONS.items():
+    for name, (attribute, _) in SECTIONS.items():
         document[name] = getattr(manifest, attribute)
     document["kamaros"] = _Kamaros(dead_bytes=manifest.dead_bytes)
     return msgspec.json.encode(document | manifest.unknown)
+
+
+def attach_listings(manifest: Manifest, read: Callable[[str], bytes]) -> None:
+    """Let :func:`listing_of` find the listings that have entries of their own.
+
+    Args:
+        manifest: its versions are told.
+        read: returns the content of the listing with the SHA-256 given.
+    """
+    for version in manifest.versions:
+        if version.listing:
+            version.__dict__[_READ] = read
+
+
+def amended(version: Version, **changes: Any) -> Version:
+    """Return a copy of *version* with *changes*, which still finds its listing."""
+    copy = msgspec.structs.replace(version, **changes)
+    copy.__dict__.update(version.__dict__)
+    return copy
+
+
+def listing_of(version: Version) -> bytes | msgspec.Raw:
+    """Return the JSON of the listing of *version*, from wherever it is. May read the archive, which must be open.
+
+    Raises:
+        IntegrityError: it is damaged or lost.
+    """
+    if not version.listing:
+        return version.file_states
+    read = version.__dict__.get(_READ)
+    if read is None:
+        raise ManifestError(f"The listing of version {version.id[:8]} is not at hand.")
+    listing: bytes = read(version.listing)
+    return listing
 
 
 def decode_states(version: Version) -> dict[str, FileState]:
@@ -233,7 +323,7 @@ def decode_states(version: Version) -> dict[str, FileState]:
         ManifestError: the listing is damaged.
     """
     try:
-        return msgspec.json.decode(version.file_states, type=dict[str, FileState])
+        return msgspec.json.decode(listing_of(version), type=dict[str, FileState])
     except (msgspec.DecodeError, RecursionError) as error:
         raise ManifestError(f"The manifest is damaged in version {version.id[:8]}: {error}.") from None
 

@@ -129,6 +129,6 @@ def _find(container: Container, path: str, version: str) -> tuple[ZipEntry, str]
     entry = view.entry_of(name, state)
     if entry is None:
         raise IntegrityError(f"{path} can't be opened: the archive has lost its content.")
-    if entry.encrypted:
+    if entry.encrypted or state.encrypted:
         raise UnsupportedEntryError(f"{path} is encrypted.")
     return entry, state.hash

@@ -9,7 +9,7 @@ import os
 from kamaros_gui.base.errors import UnsafeNameError
 from kamaros_gui.zipfmt import archive_name, unsafe_reason
 
-__all__ = ["check_folder", "disk_path", "matches_any", "stored_path"]
+__all__ = ["check_folder", "disk_path", "matches_any", "moved_raw_name", "stored_path"]
 
 
 def stored_path(relative: str) -> tuple[str, str]:
@@ -26,6 +26,26 @@ def stored_path(relative: str) -> tuple[str, str]:
     raw = os.fsencode(relative)
     path = "/".join(archive_name(part) for part in raw.split(b"/"))
     return path, "" if path.encode() == raw else base64.b64encode(raw).decode()
+
+
+def moved_raw_name(raw_name: str, old: str, new: str) -> str:
+    """Return the raw name of a path that is moved from *old* to *new*.
+
+    The last parts that both have alike keep their bytes; the others are on disk what they are in the archive.
+    """
+    if not raw_name:
+        return ""
+    try:
+        raw = base64.b64decode(raw_name, validate=True).split(b"/")
+    except (binascii.Error, ValueError):
+        return ""
+    before, after = old.split("/"), new.split("/")
+    kept = 0
+    while kept < min(len(before), len(after), len(raw)) and before[-1 - kept] == after[-1 - kept]:
+        kept += 1
+    parts = [part.encode() for part in after[: len(after) - kept]] + (raw[len(raw) - kept :] if kept else [])
+    path, moved = stored_path(os.fsdecode(b"/".join(parts)))
+    return moved if path == new else ""
 
 
 def disk_path(path: str, raw_name: str) -> str:

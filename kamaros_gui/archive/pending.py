@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from kamaros_gui.archive.building import VersionLabel
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.history import describe
 from kamaros_gui.base.config import JCFConfig
@@ -46,7 +47,9 @@ class PendingChanges:
         """Wait for the turn, lock the archive with the first change, and give it back where that came to nothing."""
         async with self._turn(running):
             if self.checkpoint is None:
-                self.checkpoint = await Checkpoint.begin(self._files, self._archive, self._config, self._workers)
+                self.checkpoint = await Checkpoint.begin(
+                    self._files, self._archive, self._config, self._workers, running
+                )
             checkpoint = self.checkpoint
             try:
                 yield checkpoint
@@ -79,7 +82,7 @@ class PendingChanges:
         async with self._turn(running):
             if self.checkpoint is None:
                 return None
-            state = await self.checkpoint.commit(message, author, running)
+            state = await self.checkpoint.commit(VersionLabel(message, author), running)
             self.checkpoint = None
             # Not read back from the archive: nothing may fail once the version is there.
             return describe(state.manifest, state.manifest.versions[-1]) if state.manifest.versions else None

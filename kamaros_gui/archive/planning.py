@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import fnmatch
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kamaros_gui.archive.container import entry_name
 from kamaros_gui.archive.manifest import FileRecord
@@ -109,6 +110,29 @@ def make_plan(
     return plan
 
 
+class _Place:
+    """A folder inside the archive, and what its path is in bytes on disk.
+
+    Args:
+        folder: in normal form, empty for the root.
+        head: tells how it, or one above it, is called on disk where that had to be escaped.
+    """
+
+    def __init__(self, folder: str, head: dict[str, FileRecord]) -> None:
+        self._prefix = f"{folder}/" if folder else ""
+        above = next((path for path in (folder, *_parents(folder)) if path in head and head[path].raw_name), "")
+        raw = base64.b64decode(head[above].raw_name) if above else b""
+        self._raw_prefix = raw + self._prefix[len(above) :].encode()
+
+    def of(self, relative: str) -> tuple[str, str]:
+        """Return the path in the archive of *relative*, a path on disk, and its raw name; see :func:`stored_path`."""
+        path, raw_name = stored_path(relative)
+        path = self._prefix + path
+        if self._raw_prefix == self._prefix.encode():
+            return path, raw_name and base64.b64encode(self._raw_prefix + base64.b64decode(raw_name)).decode()
+        return path, base64.b64encode(self._raw_prefix + os.fsencode(relative)).decode()
+
+
 class _Builder:
     def __init__(
         self, head: dict[str, FileRecord], into: str, *, reread: bool, on_found: Callable[[int], None]
@@ -116,14 +140,14 @@ class _Builder:
         self.plan = SavePlan()
         self.kinds: dict[str, str] = {}
         self._head = head
-        self._prefix = f"{into}/" if into else ""
+        self._place = _Place(into, head)
         self._reread = reread
         self._on_found = on_found
 
     def add(self, found: WalkItem) -> None:
         """Decide what is to be done about *found*."""
         plan = self.plan
-        path, raw_name = stored_path(self._prefix + found.relative)
+        path, raw_name = self._place.of(found.relative)
         if path in self.kinds:
             reason = f"Another file is already called “{path}” in the archive."
             plan.problems.append(WalkProblem(display_path(found.source), found.relative, reason, skipped=False))
@@ -192,9 +216,13 @@ def _check_parents(into: str, head: dict[str, FileRecord]) -> None:
 
 def _replaced(kinds: dict[str, str], head: dict[str, FileRecord]) -> set[str]:
     """Return what HEAD has below paths that are no folders any more."""
-    files = {path for path, kind in kinds.items() if kind != "directory" and path in head}
-    replaced = {path for path in files if head[path].type == "directory"}
-    return {path for path in head if any(path.startswith(each + "/") for each in replaced)} if replaced else set()
+    files = {path for path, kind in kinds.items() if kind != "directory"}
+    return {path for path in head if any(parent in files for parent in _parents(path))}
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _vanished(
@@ -205,8 +233,8 @@ def _vanished(
     What could not be read, and what is excluded, has not vanished.
     """
     prefix = f"{into}/" if into else ""
-    below = tuple(stored_path(prefix + root)[0] if root else into for root in roots)
-    unseen = tuple(stored_path(prefix + problem.relative)[0] for problem in builder.plan.problems)
+    below = tuple(prefix + stored_path(root)[0] if root else into for root in roots)
+    unseen = tuple(prefix + stored_path(problem.relative)[0] for problem in builder.plan.problems)
     return {
         path
         for path in head

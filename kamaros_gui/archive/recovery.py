@@ -81,14 +81,15 @@ def _ends_there(file: RandomAccess, end: int) -> bool:
 
 
 def _is_our_part(files: FilePrimitives, path: str) -> bool:
-    """Whether *path* begins like an archive of ours, or is empty: nobody else's file is ever removed."""
-    header, rest = encode_plain_local_header(mimetype_entry()), len(MIMETYPE)
+    """Whether *path* begins like an archive of ours, or ends before one can tell; nobody else's file is removed."""
+    header = encode_plain_local_header(mimetype_entry())
+    mark = header + MIMETYPE
     file = files.open(path)
     try:
-        head = file.read(0, len(header) + rest)
+        head = file.read(0, len(mark))
     finally:
         file.close()
-    return not head or (head[:4] == header[:4] and head[30:] == header[30:] + MIMETYPE)
+    return mark.startswith(head) or (head[:4] == mark[:4] and head[30:] == mark[30:])
 
 
 def mimetype_entry() -> ZipEntry:

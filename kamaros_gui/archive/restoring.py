@@ -236,6 +236,8 @@ class _Restore:
         entry = self._view.entry_of(path, state)
         if entry is None:
             raise IntegrityError(f"{path} can't be restored: the archive has lost its content.")
+        if entry.encrypted or state.encrypted:
+            raise UnsupportedEntryError(f"{path} is encrypted.")
         return read_entry(self._container.file, entry, _LONGEST_LINK, self._container.tolerated)
 
     def _entry_of(self, placement: Placement) -> ZipEntry | None:
@@ -243,7 +245,7 @@ class _Restore:
         if entry is None:
             message = f"{placement.path} can't be restored: the archive has lost its content."
             self._note(placement.path, IntegrityError(message))
-        elif entry.encrypted:
+        elif entry.encrypted or placement.state.encrypted:
             self._note(placement.path, UnsupportedEntryError(f"{placement.path} is encrypted."))
             return None
         elif entry.size > (entry.compressed_size + _RATIO_SLACK) * _LARGEST_RATIO.get(entry.method, 1):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import dataclasses
 
-from kamaros_gui.archive.building import NextState
+from kamaros_gui.archive.building import VersionLabel
+from kamaros_gui.archive.changing import change
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.planning import SaveOptions, SavePlan
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import SaveReport
 from kamaros_gui.pipeline import Workers
 from kamaros_gui.storage.adapter import FileSystemAdapter
@@ -45,36 +45,11 @@ async def save(
         DiskFullError, StorageError: the archive can't be written.
         NotFoundError: a path to save does not exist.
     """
-    started = time.monotonic()
-    control.progress.phase = Phase.COUNTING
-    control.signal.throw_if_aborted()
-    checkpoint = await Checkpoint.begin(files, archive, config, workers)
-    try:
-        plan = await checkpoint.add_paths(options, control)
-        state = await checkpoint.commit(options.message, options.author, control)
-    except BaseException:
-        control.progress.phase = Phase.CLEANING_UP
-        await checkpoint.rollback()
-        raise
-    return _report(checkpoint, plan, state, control, time.monotonic() - started)
+    plans: list[SavePlan] = []
 
+    async def add(checkpoint: Checkpoint) -> None:
+        plans.append(await checkpoint.add_paths(options, control))
 
-def _report(
-    checkpoint: Checkpoint, plan: SavePlan, state: NextState, control: RunControl, seconds: float
-) -> SaveReport:
-    created = state.version is not None
-    return SaveReport(
-        version=state.version.id if state.version else checkpoint.base.refs.get("head", ""),
-        archive=checkpoint.transaction.path,
-        created=created,
-        added=state.added,
-        modified=state.modified,
-        unchanged=plan.unchanged + state.unchanged,
-        deleted=state.deleted,
-        failed=control.failures,
-        issues=tuple(control.issues),
-        bytes_in=control.progress.bytes_done,
-        bytes_out=checkpoint.grown if created or checkpoint.transaction.is_new else 0,
-        seconds=seconds,
-        stages=control.stages.snapshot(),
-    )
+    label = VersionLabel(options.message, options.author)
+    report = await change(files, archive, add, label, config, workers, control, create=True)
+    return dataclasses.replace(report, unchanged=report.unchanged + plans[0].unchanged)

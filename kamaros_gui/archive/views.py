@@ -8,7 +8,8 @@ from typing import Final
 
 from kamaros_gui.archive.container import BLOB_PREFIX, CONTENT_PREFIX, Container, entry_name
 from kamaros_gui.archive.history import describe, find_version, states_at
-from kamaros_gui.archive.manifest import FileState, Version, decode_states
+from kamaros_gui.archive.manifest import FileState, Version
+from kamaros_gui.archive.path_log import versions_touching
 from kamaros_gui.archive.paths import matches_any
 from kamaros_gui.base.errors import NotFoundError, VersionNotFoundError
 from kamaros_gui.base.reports import Entry, EntryType, Listing, VersionInfo
@@ -113,6 +114,12 @@ def list_version(container: Container, name: str) -> Listing:
 def history_of(container: Container, path: str = "") -> tuple[VersionInfo, ...]:
     """Return the versions, newest first: all of them, or those that touched *path* or something below it.
 
+    Renames are followed backwards; see :func:`kamaros_gui.archive.path_log.versions_touching`.
+
+    Args:
+        container: the archive.
+        path: a file or folder of any version, empty for everything.
+
     Raises:
         ManifestError: the history is damaged.
         NotFoundError: no version ever had that path.
@@ -120,20 +127,13 @@ def history_of(container: Container, path: str = "") -> tuple[VersionInfo, ...]:
     manifest = container.manifest
     if manifest is None:
         return ()
-    versions = manifest.versions
-    if path:
-        wanted = path.strip("/")
-        versions = [version for version in versions if _touches(version, wanted)]
-        if not versions:
-            raise NotFoundError(f"No version of {display_path(container.path)} has “{wanted}”.", path=wanted)
-    return tuple(describe(manifest, version) for version in reversed(versions))
-
-
-def _touches(version: Version, path: str) -> bool:
-    return any(
-        state.change_type != "unchanged" and (each == path or each.startswith(path + "/"))
-        for each, state in decode_states(version).items()
-    )
+    wanted = path.strip("/")
+    versions = versions_touching(manifest, wanted) if wanted else manifest.versions[::-1]
+    if wanted and not versions:
+        raise NotFoundError(
+            f"No version of {display_path(container.path)} has “{display_path(wanted)}”.", path=display_path(wanted)
+        )
+    return tuple(describe(manifest, version) for version in versions)
 
 
 def _entry(view: VersionView, path: str, state: FileState) -> Entry:

@@ -36,7 +36,9 @@ class JCFConfig(msgspec.Struct, frozen=True, kw_only=True):
         workers: threads that hash and compress, 1–64; 0 means one per CPU this process may use.
         verify_after_save: ``"off"``, ``"fast"`` (directory and CRC-32 of what was written) or ``"full"`` (hashes).
         reread_unchanged: read files again although size, times and inode are as recorded.
-        snapshot_interval: every how many versions the history holds a full listing, 1–1000.
+        snapshot_interval: at least how many versions lie between two full listings in the history, 1–1000. A listing
+            is only written when the changes since the last one are as many, so the history grows with changes alone.
+        auto_compact: compact an archive after a save when its dead space exceeds 64 MiB and 30 % of it.
 
     Raises:
         ConfigError: a value is outside its range; the message names field, value and range.
@@ -49,6 +51,7 @@ class JCFConfig(msgspec.Struct, frozen=True, kw_only=True):
     verify_after_save: VerifyMode = "off"
     reread_unchanged: bool = False
     snapshot_interval: int = 20
+    auto_compact: bool = True
 
     def __post_init__(self) -> None:
         if not MIN_CHUNK_SIZE <= self.chunk_size <= MAX_CHUNK_SIZE or self.chunk_size & (self.chunk_size - 1):

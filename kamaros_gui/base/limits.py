@@ -57,6 +57,19 @@ MAX_DIRECTORY_SIZE: Final = 2 * GIB
 MAX_RATIO: Final = 1100
 """Deflate can't expand beyond 1032:1. An entry that claims more is a lie or a bomb."""
 
+LISTINGS_INLINE: Final = 1 * MIB
+"""Listings of versions that the manifest holds at most; beyond that they get entries of their own, so that a save does
+not write the whole history again. It deflates to less than 300 KiB."""
+
+LISTING_FROM: Final = 1 * KIB
+"""A listing below this stays in the manifest: an entry costs about 300 bytes."""
+
+COMPACT_FROM: Final = 64 * MIB
+"""Dead space below this never starts a compaction by itself."""
+
+COMPACT_SHARE: Final = 0.3
+"""Nor does dead space below this share of the archive."""
+
 MAX_ISSUES_KEPT: Final = 10_000
 """Per-file problems a job remembers in full; beyond it they are only counted."""
 

@@ -24,6 +24,7 @@ class Phase(enum.StrEnum):
     TRANSFERRING = "transferring"
     COMMITTING = "committing"
     VERIFYING = "verifying"
+    COMPACTING = "compacting"
     CLEANING_UP = "cleaning up"
     FINISHED = "finished"
 

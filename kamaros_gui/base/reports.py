@@ -57,6 +57,8 @@ class SaveReport:
         bytes_out: bytes the archive grew by.
         seconds: wall time.
         stages: what each stage did, in the order the data went through them; empty where none had work.
+        renamed: files and links that got another path; they count neither as added nor as deleted.
+        reclaimed: bytes that a compaction, started by itself after the save, gave back.
     """
 
     version: str
@@ -72,6 +74,8 @@ class SaveReport:
     bytes_out: int
     seconds: float
     stages: tuple[StageStatistics, ...] = ()
+    renamed: int = 0
+    reclaimed: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,13 +131,14 @@ class VerifyReport:
     """Outcome of a verification.
 
     Attributes:
-        valid: whether no error was found.
+        valid: whether no error was found, or none is left after the repair.
         checked: entries whose bytes were read and compared.
         errors: problems.
         warnings: remarks that do not make the archive invalid.
         bytes_read: content bytes compared.
         seconds: wall time.
         stages: what each stage did, in the order the data went through them; empty where none had work.
+        repairs: what a repair did, a sentence each; ``errors`` is then what it could not mend.
     """
 
     valid: bool
@@ -143,6 +148,7 @@ class VerifyReport:
     bytes_read: int
     seconds: float
     stages: tuple[StageStatistics, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -181,6 +187,7 @@ class VersionInfo:
         message, author: as given with the save.
         tags: names that point here.
         added, modified, deleted: number of entries it changed.
+        renamed: files and links that got another path with it; in none of the other numbers.
     """
 
     id: str
@@ -192,6 +199,7 @@ class VersionInfo:
     added: int
     modified: int
     deleted: int
+    renamed: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

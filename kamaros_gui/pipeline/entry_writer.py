@@ -85,7 +85,9 @@ class EntryWriter:
         """Take content that was encoded elsewhere into account for :attr:`ratio`."""
         self._encoded = (self._encoded[0] + taken_in, self._encoded[1] + put_out)
 
-    async def write(self, name: str, content: ReadableStream[Buffer], *, mode: int, mtime: int) -> WrittenContent:
+    async def write(
+        self, name: str, content: ReadableStream[Buffer], *, mode: int, mtime: int, header_size: int = 0
+    ) -> WrittenContent:
         """Let *content* flow through tee, digest and encoder into the region.
 
         At most a few blocks per worker and a few queues of half a MiB are held. An abort stops between two chunks.
@@ -97,6 +99,7 @@ class EntryWriter:
             content: chunks that nobody changes any more; locked by this.
             mode: ``st_mode`` for the entry.
             mtime: modification time, seconds since the epoch.
+            header_size: bytes to keep for the local header; 0 for as many as let the entry get another name later.
 
         Raises:
             AbortError: the control's signal was aborted (or whatever its reason is).
@@ -105,7 +108,7 @@ class EntryWriter:
             Exception: what *content* failed with.
         """
         region, workers = self._region, self._workers
-        header_size = local_header_size(name)
+        header_size = header_size or local_header_size(name)
         offset = region.position
         try:
             await workers.io(region.append, [bytes(header_size)])

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import stat
-from collections.abc import Callable
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from kamaros_gui.base.config import CodecName
 from kamaros_gui.base.errors import KamarosError
@@ -16,11 +19,11 @@ from kamaros_gui.base.limits import SMALL_FILE_LIMIT
 from kamaros_gui.base.statistics import StageMeters
 from kamaros_gui.codecs import ContentDigest, encode_whole
 from kamaros_gui.pipeline.timing import LapTimer
-from kamaros_gui.storage.primitives import Buffer, FilePrimitives, FileStatus
+from kamaros_gui.storage.primitives import Buffer, FileStatus
 from kamaros_gui.storage.walk import WalkItem
 from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size
 
-__all__ = ["PackedEntry", "SaveItem", "pack_batch", "pack_bytes", "pack_content"]
+__all__ = ["PackedEntry", "ReusableContent", "SaveItem", "WholeContents", "pack_batch", "pack_bytes", "pack_content"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +43,43 @@ class SaveItem:
     known_hash: str = ""
 
 
+class WholeContents(Protocol):
+    """Where small files are read, each in one call: the disk, or another archive. Blocks, in any thread."""
+
+    def read_whole(self, path: str, limit: int, /) -> tuple[bytes, FileStatus]:
+        """Return the content of a file of at most *limit* bytes, and the status it had then."""
+
+    def read_link(self, path: str, /) -> bytes:
+        """Return the target of a link."""
+
+
+class ReusableContent:
+    """Contents an archive holds in entries that may get another name, each of which a save can take once.
+
+    Content that returns, or that was moved, is then neither compressed nor written again. Safe in any thread.
+
+    Args:
+        hashes: SHA-256 of each such entry's content; one that several entries hold comes several times.
+    """
+
+    def __init__(self, hashes: Iterable[str] = ()) -> None:
+        self._free = Counter(hashes)
+        self._lock = threading.Lock()
+
+    def add(self, sha256: str) -> None:
+        """Offer one more entry with this content."""
+        with self._lock:
+            self._free[sha256] += 1
+
+    def claim(self, sha256: str) -> bool:
+        """Take an entry with this content, if there is one left."""
+        with self._lock:
+            taken = self._free.get(sha256, 0) > 0
+            if taken:
+                self._free[sha256] -= 1
+            return taken
+
+
 @dataclasses.dataclass(slots=True)
 class PackedEntry:
     """One small file, hashed and compressed.
@@ -51,6 +91,7 @@ class PackedEntry:
         sha256: hash of the content, empty for a folder.
         size: content bytes.
         mtime_ns, ctime_ns, mode, inode: status that belongs to the content.
+        reused: whether the content was claimed from :class:`ReusableContent`; there is no ``entry`` then.
         error: why it could not be saved; the other fields then mean nothing.
     """
 
@@ -63,6 +104,7 @@ class PackedEntry:
     ctime_ns: int = 0
     mode: int = 0
     inode: int = 0
+    reused: bool = False
     error: KamarosError | None = None
 
     @classmethod
@@ -86,12 +128,26 @@ class PackedEntry:
         self.mode = stat.S_IFREG | stat.S_IMODE(status.mode)
         self.inode = status.inode
 
+    def settle(self, reusable: ReusableContent) -> bool:
+        """Whether the archive has the content already, at this path or where it can be claimed; then there is no entry.
+
+        The hash must be known.
+        """
+        if self.sha256 == self.item.known_hash:
+            self.entry = None
+            return True
+        if reusable.claim(self.sha256):
+            self.entry, self.reused = None, True
+            return True
+        return False
+
 
 def pack_batch(
-    files: FilePrimitives,
+    contents: WholeContents,
     batch: list[SaveItem],
     codec: CodecName,
     level: int,
+    reusable: ReusableContent,
     should_stop: Callable[[], bool],
     stages: StageMeters,
     lanes: int,
@@ -99,10 +155,11 @@ def pack_batch(
     """Read, hash and compress every item of *batch*; ends early, with fewer results, when *should_stop* says so.
 
     Args:
-        files: where the items are.
+        contents: where the items are.
         batch: what is to be packed.
         codec: how.
         level: of the codec.
+        reusable: contents that need not be written again.
         should_stop: asked before each item.
         stages: told how long reading, hashing and encoding took.
         lanes: batches that are packed side by side.
@@ -113,7 +170,7 @@ def pack_batch(
         if should_stop():
             break
         try:
-            packed.append(_pack(files, item, codec, level, timer))
+            packed.append(_pack(contents, item, codec, level, reusable, timer))
         except KamarosError as error:
             packed.append(PackedEntry(item, error=error))
     timer.report()
@@ -121,12 +178,18 @@ def pack_batch(
 
 
 def pack_content(
-    item: SaveItem, data: Buffer, codec: CodecName, level: int, stages: StageMeters, lanes: int
+    item: SaveItem,
+    data: Buffer,
+    codec: CodecName,
+    level: int,
+    reusable: ReusableContent,
+    stages: StageMeters,
+    lanes: int,
 ) -> PackedEntry:
     """Hash and compress *data*, the content of *item*; see :func:`pack_batch`."""
     timer = LapTimer(stages, lanes)
     packed = PackedEntry.of(item, size=len(data))
-    _encode(packed, data, codec, level, timer)
+    _encode(packed, data, codec, level, reusable, timer)
     timer.report()
     return packed
 
@@ -156,24 +219,38 @@ def pack_bytes(
     return entry, [encode_local_header(entry, entry.header_size), *parts]
 
 
-def _pack(files: FilePrimitives, item: SaveItem, codec: CodecName, level: int, timer: LapTimer) -> PackedEntry:
+def _pack(
+    contents: WholeContents,
+    item: SaveItem,
+    codec: CodecName,
+    level: int,
+    reusable: ReusableContent,
+    timer: LapTimer,
+) -> PackedEntry:
     found = item.found
     packed = PackedEntry.of(item, size=found.size)
     data: bytes = b""
     timer.skip()
     if found.kind == "file":
-        data, status = files.read_whole(found.source, SMALL_FILE_LIMIT)
+        data, status = contents.read_whole(found.source, SMALL_FILE_LIMIT)
         packed.take_status(status)
     elif found.kind == "symlink":
-        data = files.read_link(found.source)
+        data = contents.read_link(found.source)
         codec = "store"
     timer.lap("read", len(data), len(data))
     packed.size = len(data)
-    _encode(packed, data, codec, level, timer)
+    _encode(packed, data, codec, level, reusable, timer)
     return packed
 
 
-def _encode(packed: PackedEntry, data: Buffer, codec: CodecName, level: int, timer: LapTimer) -> None:
+def _encode(
+    packed: PackedEntry,
+    data: Buffer,
+    codec: CodecName,
+    level: int,
+    reusable: ReusableContent,
+    timer: LapTimer,
+) -> None:
     """Give *packed* its hash and, unless the archive has the content already, its entry."""
     item = packed.item
     digest = ContentDigest()
@@ -181,7 +258,7 @@ def _encode(packed: PackedEntry, data: Buffer, codec: CodecName, level: int, tim
     if item.found.kind != "directory":
         packed.sha256 = digest.sha256
     timer.lap("hash", len(data), len(data))
-    if packed.sha256 and packed.sha256 == item.known_hash:
+    if packed.sha256 and packed.settle(reusable):
         return
     method, parts = encode_whole(data, codec, level)
     packed.entry = ZipEntry(

@@ -26,7 +26,14 @@ from kamaros_gui.pipeline.aborting import abortable
 from kamaros_gui.pipeline.batching import batches
 from kamaros_gui.pipeline.entry_writer import EntryWriter
 from kamaros_gui.pipeline.intake import Intake
-from kamaros_gui.pipeline.packing import PackedEntry, SaveItem, pack_batch, pack_content
+from kamaros_gui.pipeline.packing import (
+    PackedEntry,
+    ReusableContent,
+    SaveItem,
+    WholeContents,
+    pack_batch,
+    pack_content,
+)
 from kamaros_gui.pipeline.timing import metered
 from kamaros_gui.pipeline.workers import Workers
 from kamaros_gui.storage.append import AppendRegion
@@ -54,6 +61,7 @@ class SaveFlow:
             one whose content turned out to be as known.
         on_failed: called there for each file that can't be read or changes meanwhile; by default it becomes an issue of
             the control.
+        reusable: contents the archive holds already, which need not be written again.
     """
 
     def __init__(
@@ -65,6 +73,7 @@ class SaveFlow:
         control: RunControl,
         on_packed: OnPacked,
         on_failed: OnFailed | None = None,
+        reusable: ReusableContent | None = None,
     ) -> None:
         self._files = files
         self._region = region
@@ -73,6 +82,7 @@ class SaveFlow:
         self._control = control
         self._on_packed = on_packed
         self._on_failed = on_failed
+        self._reusable = reusable or ReusableContent()
         self._slabs = SlabPool(slab_size(config.chunk_size))
         self._writer = EntryWriter(region, config, workers, control)
 
@@ -87,12 +97,54 @@ class SaveFlow:
             StorageError: the archive can't be written.
         """
         try:
-            await self._run_small([item for item in items if item.found.size <= SMALL_FILE_LIMIT])
+            await self.run_small([item for item in items if item.found.size <= SMALL_FILE_LIMIT], self._files)
             for item in items:
                 if item.found.size > SMALL_FILE_LIMIT:
                     await self._run_large(item)
         except DiskFullError as error:
             raise self._with_remaining(error) from error
+
+    async def run_small(self, items: Sequence[SaveItem], contents: WholeContents) -> None:
+        """Save files of at most ``SMALL_FILE_LIMIT`` bytes, in batches side by side.
+
+        Args:
+            items: what to save.
+            contents: where their ``found.source`` is read.
+
+        Raises:
+            AbortError, DiskFullError, StorageError: as :meth:`run`.
+        """
+        config, control = self._config, self._control
+        in_work: deque[asyncio.Future[list[PackedEntry]]] = deque()
+        stopping = False
+
+        def should_stop() -> bool:
+            return stopping or control.signal.aborted
+
+        try:
+            for batch in batches(items, lambda item: item.found.size):
+                await control.checkpoint()
+                in_work.append(
+                    self._workers.compute(
+                        pack_batch,
+                        contents,
+                        batch,
+                        config.codec,
+                        config.effective_level,
+                        self._reusable,
+                        should_stop,
+                        control.stages,
+                        self._workers.count,
+                    )
+                )
+                if len(in_work) > self._workers.count + 1:
+                    await self._deliver(await abortable(in_work.popleft(), control.signal))
+            while in_work:
+                await self._deliver(await abortable(in_work.popleft(), control.signal))
+        finally:
+            stopping = True
+            for future in in_work:
+                future.cancel()
 
     async def add(self, item: SaveItem, content: ReadableStream[Buffer], size: int | None = None) -> None:
         """Save the content of a stream.
@@ -140,38 +192,6 @@ class SaveFlow:
 
     # -------------------------------------------------------------------------------------------- small files
 
-    async def _run_small(self, items: list[SaveItem]) -> None:
-        config, control = self._config, self._control
-        in_work: deque[asyncio.Future[list[PackedEntry]]] = deque()
-        stopping = False
-
-        def should_stop() -> bool:
-            return stopping or control.signal.aborted
-
-        try:
-            for batch in batches(items, lambda item: item.found.size):
-                await control.checkpoint()
-                in_work.append(
-                    self._workers.compute(
-                        pack_batch,
-                        self._files,
-                        batch,
-                        config.codec,
-                        config.effective_level,
-                        should_stop,
-                        control.stages,
-                        self._workers.count,
-                    )
-                )
-                if len(in_work) > self._workers.count + 1:
-                    await self._deliver(await abortable(in_work.popleft(), control.signal))
-            while in_work:
-                await self._deliver(await abortable(in_work.popleft(), control.signal))
-        finally:
-            stopping = True
-            for future in in_work:
-                future.cancel()
-
     async def _deliver(self, packed: list[PackedEntry]) -> None:
         progress = self._control.progress
         offset = self._region.position
@@ -204,6 +224,7 @@ class SaveFlow:
                 data,
                 config.codec,
                 config.effective_level,
+                self._reusable,
                 self._control.stages,
                 self._workers.count,
             ),
@@ -269,12 +290,12 @@ class SaveFlow:
     async def _settle_large(self, packed: PackedEntry, start: int) -> None:
         """Give the content that begins at *start* its header, or drop it where the archive has it already."""
         self._control.progress.files_done += 1
-        if packed.sha256 == packed.item.known_hash:
+        written = packed.entry
+        if packed.settle(self._reusable):
             await self._workers.io(self._region.rewind, start)
-            packed.entry = None
-        elif packed.entry is not None:
+        elif written is not None:
             mode = stat.S_IFREG | stat.S_IMODE(packed.mode)
-            packed.entry = await self._writer.seal(packed.entry, mode=mode, mtime=packed.mtime_ns // 1_000_000_000)
+            packed.entry = await self._writer.seal(written, mode=mode, mtime=packed.mtime_ns // 1_000_000_000)
         self._on_packed(packed)
 
     def _note_failure(self, item: SaveItem, error: KamarosError) -> None:

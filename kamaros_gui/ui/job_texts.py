@@ -27,6 +27,7 @@ def activity_text(snapshot: JobSnapshot) -> str:
         Phase.READING_ARCHIVE: _tr("Reading the archive…"),
         Phase.COMMITTING: _tr("Finishing: writing the directory and syncing"),
         Phase.VERIFYING: _tr("Checking {}"),
+        Phase.COMPACTING: _tr("Compacting: the version is saved; giving dead space back"),
         Phase.CLEANING_UP: _tr("Cleaning up…"),
     }
     return words.get(progress.phase, "{}").format(progress.current_file).rstrip() or " "

@@ -9,7 +9,7 @@ from zlib import crc32
 from kamaros_gui.base.errors import ZipFormatError
 from kamaros_gui.zipfmt.records import EXTRA_HEADER, FLAG_UTF8, MASK32, TIMESTAMP_EXTRA, UNICODE_PATH_EXTRA, ZIP64_EXTRA
 
-__all__ = ["decode_name", "decode_unmarked", "read_extra", "unmarked_name"]
+__all__ = ["decode_name", "decode_unmarked", "is_whole", "read_extra", "unmarked_name"]
 
 _MINIMUM: Final = EXTRA_HEADER.size
 """A record is at least its id and its length."""
@@ -40,6 +40,14 @@ def read_extra(extra: bytes, values: tuple[int, ...], name: str) -> tuple[tuple[
         elif kind == TIMESTAMP_EXTRA and mtime is None and len(data) >= 5 and data[0] & 1:
             mtime = int.from_bytes(data[1:5], "little", signed=True)
     return (_resolve(values, zip64 or b"", name) if MASK32 in values else values), mtime
+
+
+def is_whole(extra: bytes) -> bool:
+    """Whether the records of an extra field fill it to the last byte, as those this software writes do."""
+    position = 0
+    while len(extra) - position >= _MINIMUM:
+        position += _MINIMUM + EXTRA_HEADER.unpack_from(extra, position)[1]
+    return position == len(extra)
 
 
 def _records(extra: bytes, name: str) -> Iterator[tuple[int, bytes]]:

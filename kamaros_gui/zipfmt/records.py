@@ -15,6 +15,7 @@ CENTRAL_SIGNATURE: Final = 0x02014B50
 END_SIGNATURE: Final = 0x06054B50
 END64_SIGNATURE: Final = 0x06064B50
 LOCATOR64_SIGNATURE: Final = 0x07064B50
+CENTRAL_MAGIC: Final = CENTRAL_SIGNATURE.to_bytes(4, "little")
 END_MAGIC: Final = END_SIGNATURE.to_bytes(4, "little")
 
 LOCAL_HEADER: Final = struct.Struct("<IHHHHHIIIHH")
@@ -70,6 +71,20 @@ MADE_BY_VERSION: Final = 63
 
 HOST_UNIX: Final = 3
 HOST_DARWIN: Final = 19
+
+MADE_BY_UNIX: Final = HOST_UNIX << 8 | MADE_BY_VERSION
+
+DOS_DIRECTORY: Final = 0x10
+"""Attribute of a folder (APPNOTE 4.4.15), set for the readers that go by it."""
+
+
+def version_needed(method: int, *, folder: bool, zip64: bool) -> int:
+    """APPNOTE 4.4.3: the lowest version that serves."""
+    if method == ZSTD:
+        return 63
+    if zip64:
+        return 45
+    return 20 if method == DEFLATE or folder else 10
 
 
 class ZipEntry(msgspec.Struct, frozen=True, gc=False):

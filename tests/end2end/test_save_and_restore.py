@@ -28,6 +28,7 @@ def test_odd_tree_comes_back_exactly(odd_tree: Path, tmp_path: Path) -> None:
         "unchanged": 0,
         "deleted": 0,
         "failed": 0,
+        "renamed": 0,
     }
     assert saved["bytes_out"] == os.path.getsize(tmp_path / "a.jcf")
     assert strays(tmp_path, ["a.jcf"]) == []

@@ -35,8 +35,8 @@ def saved(tmp_path: Path) -> Path:
 def test_json_of_save(saved: Path) -> None:
     write(saved / "tree" / "another", noise(1234))
     answer = run("save", saved / "a.jcf", saved / "tree", "--json").expect(0).json
-    assert list(answer) == ["version", "archive", "files", "bytes_in", "bytes_out", "seconds"]
-    assert list(answer["files"]) == ["added", "modified", "unchanged", "deleted", "failed"]
+    assert list(answer) == ["version", "archive", "files", "bytes_in", "bytes_out", "reclaimed", "seconds"]
+    assert list(answer["files"]) == ["added", "modified", "unchanged", "deleted", "failed", "renamed"]
     assert UUID.fullmatch(answer["version"])
     assert answer["archive"] == str(saved / "a.jcf")
     assert answer["files"]["added"] == 1
@@ -66,7 +66,7 @@ def test_json_of_log(saved: Path) -> None:
     answer = run("log", saved / "a.jcf", "--json").expect(0).json
     assert list(answer) == ["versions"]
     second, first = answer["versions"]
-    fields = ["id", "parent", "timestamp", "message", "author", "tags", "added", "modified", "deleted"]
+    fields = ["id", "parent", "timestamp", "message", "author", "tags", "added", "modified", "deleted", "renamed"]
     assert list(first) == list(second) == fields
     assert (first["message"], first["author"], first["parent"], first["tags"]) == ("first", "Ana", "", [])
     assert (first["added"], first["modified"], first["deleted"]) == (3, 0, 0)

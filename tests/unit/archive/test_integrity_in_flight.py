@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kamaros_gui import FileSystemAdapter, JCFConfig, JCFManager, LocalAdapter, MemoryAdapter
-from kamaros_gui.archive import checkpoint as checkpoint_module
+from kamaros_gui.archive import tail as tail_module
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import IntegrityError, SourceChangedError, StorageError
 from kamaros_gui.base.reports import SaveReport
@@ -407,19 +407,19 @@ async def test_spoilt_directory_is_not_committed(mode: Any, existing: bool) -> N
 async def test_directory_that_would_be_wrong_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is about to be written is read as any reader would, and compared with what it should say."""
 
-    def wrong(state: Any, transaction: Any) -> bytes:
-        tail = bytearray(encode_tail(state, transaction))
+    def wrong(*state: Any) -> bytes:
+        tail = bytearray(encode_tail(*state))
         at = tail.rindex(b"content/x") - 46
         tail[at + 16] ^= 1  # its CRC-32
         return bytes(tail)
 
-    encode_tail = checkpoint_module.encode_tail
+    encode_tail = tail_module.encode_tail
     memory = MemoryAdapter()
     config = JCFConfig(level=1, verify_after_save="fast")
     async with await JCFManager.open("/a.jcf", config, create=True, files=memory) as manager:
         await manager.add_file("x", text(SMALL))
         with monkeypatch.context() as patched:
-            patched.setattr(checkpoint_module, "encode_tail", wrong)
+            patched.setattr(tail_module, "encode_tail", wrong)
             with pytest.raises(IntegrityError, match="the directory does not list the entries as they are"):
                 await manager.save_checkpoint()
         await manager.save_checkpoint()

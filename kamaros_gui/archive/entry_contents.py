@@ -1,0 +1,99 @@
+"""The contents of one version of another archive, as something a save can read."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Awaitable, Callable, Iterator
+
+from kamaros_gui.archive.container import entry_name
+from kamaros_gui.archive.manifest import FileState
+from kamaros_gui.archive.views import VersionView
+from kamaros_gui.base.control import RunControl
+from kamaros_gui.base.errors import IntegrityError, NotFoundError, UnsupportedEntryError
+from kamaros_gui.base.limits import SMALL_FILE_LIMIT
+from kamaros_gui.pipeline import ByteStream, SaveItem, Workers, open_entry, read_entry
+from kamaros_gui.storage.primitives import FileStatus
+from kamaros_gui.storage.walk import WalkItem
+from kamaros_gui.zipfmt import ZipEntry
+
+__all__ = ["EntryContents"]
+
+_TYPE_BITS = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK}
+
+
+class EntryContents:
+    """Reads the files of a version, checked, on any thread.
+
+    Args:
+        view: the version; its archive stays open.
+        chunk_size: bytes per chunk of a large file.
+        workers: threads.
+        control: abort, pause.
+    """
+
+    def __init__(self, view: VersionView, chunk_size: int, workers: Workers, control: RunControl) -> None:
+        self._view = view
+        self._chunk_size = chunk_size
+        self._workers = workers
+        self._control = RunControl(control.signal)
+
+    def items(self) -> Iterator[SaveItem]:
+        """Yield what is to be saved, each under its own path."""
+        for path, state in self._view.states.items():
+            mode = _TYPE_BITS[state.type] | state.mode
+            size = state.size if state.type == "file" else 0
+            found = WalkItem(path, path, state.type, size, state.mtime_ns, 0, mode, 0)
+            yield SaveItem(found, path, entry_name(path, state.type))
+
+    def read_whole(self, path: str, limit: int) -> tuple[bytes, FileStatus]:
+        """Return the content of a file and its status.
+
+        Raises:
+            IntegrityError, UnsupportedEntryError: it can't be read, or is not what was saved.
+        """
+        state, entry = self._find(path)
+        data = read_entry(self._view.container.file, entry, limit, self._view.container.tolerated)
+        if state.hash and hashlib.sha256(data).hexdigest() != state.hash:
+            raise IntegrityError(f"{path} is damaged: its SHA-256 is not the one that was saved.")
+        status = FileStatus("file", len(data), state.mtime_ns, 0, stat.S_IFREG | state.mode, 0, 0)
+        return data, status
+
+    def read_link(self, path: str) -> bytes:
+        """Return the target of a link; raises as :meth:`read_whole`."""
+        _, entry = self._find(path)
+        return read_entry(self._view.container.file, entry, SMALL_FILE_LIMIT, self._view.container.tolerated)
+
+    def opening(self, path: str) -> Callable[[], Awaitable[ByteStream]]:
+        """Return what opens a large file as a stream; raises as :meth:`read_whole`."""
+
+        async def opens() -> ByteStream:
+            state, entry = self._find(path)
+            return await open_entry(
+                self._view.container.file,
+                entry,
+                path,
+                state.hash,
+                chunk_size=self._chunk_size,
+                workers=self._workers,
+                control=self._control,
+                tolerated=self._view.container.tolerated,
+                release=_nothing,
+            )
+
+        return opens
+
+    def _find(self, path: str) -> tuple[FileState, ZipEntry]:
+        state = self._view.states.get(path)
+        if state is None:
+            raise NotFoundError(f"There is no “{path}”.", path=path)
+        entry = self._view.entry_of(path, state)
+        if entry is None:
+            raise IntegrityError(f"{path} can't be read: the archive has lost its content.")
+        if entry.encrypted or state.encrypted:
+            raise UnsupportedEntryError(f"{path} is encrypted.")
+        return state, entry
+
+
+async def _nothing() -> None:
+    pass

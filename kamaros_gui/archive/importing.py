@@ -1,0 +1,218 @@
+"""Import: another archive, one version of it, or a folder with one sub-folder for each version, becomes history."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+
+from kamaros_gui.archive.adding import check_path
+from kamaros_gui.archive.building import VersionLabel
+from kamaros_gui.archive.changing import change, copy_archive
+from kamaros_gui.archive.checkpoint import Checkpoint
+from kamaros_gui.archive.container import Container, entry_name
+from kamaros_gui.archive.entry_contents import EntryContents
+from kamaros_gui.archive.paths import check_folder, moved_raw_name
+from kamaros_gui.archive.planning import SaveOptions
+from kamaros_gui.archive.views import VersionView, view_version
+from kamaros_gui.base.config import JCFConfig
+from kamaros_gui.base.control import RunControl
+from kamaros_gui.base.errors import ArchiveError, NotFoundError, UnsafeNameError
+from kamaros_gui.base.limits import SMALL_FILE_LIMIT
+from kamaros_gui.base.progress import Phase
+from kamaros_gui.base.reports import SaveReport
+from kamaros_gui.base.texts import display_path
+from kamaros_gui.pipeline import SaveItem, Workers
+from kamaros_gui.storage.adapter import FileSystemAdapter
+from kamaros_gui.zipfmt import unsafe_reason
+
+__all__ = ["ImportOptions", "import_from"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """What is to be imported.
+
+    Attributes:
+        source: a ZIP, an archive with a history, of this program or another, or a folder.
+        version: import this one version of an archive, as one new version; ``None`` for its whole history, which needs
+            a new archive.
+        into: folder inside the archive, empty for its root; not for a whole history.
+        message: recorded with the version; versions of a folder are called as their sub-folders without it.
+        author: likewise.
+    """
+
+    source: str
+    version: str | None = None
+    into: str = ""
+    message: str = ""
+    author: str = ""
+
+
+async def import_from(
+    files: FileSystemAdapter,
+    archive: str,
+    options: ImportOptions,
+    config: JCFConfig,
+    workers: Workers,
+    control: RunControl,
+) -> SaveReport:
+    """Import *options.source* into *archive*.
+
+    * A plain ZIP becomes one version: its files are added to the archive, which is made when it does not exist.
+    * An archive with a history becomes a new archive with that history, by raw copies; or one version of it is added.
+    * Of a folder each sub-folder becomes a version, in natural order (``1.9`` before ``1.10``), as a save that mirrors
+      it would make it.
+
+    What can't be read there, or has a name that is not safe, is noted in ``control.issues``. After an abort or an error
+    the archive is byte for byte as it was, and a new one does not exist.
+
+    Args:
+        files: where both are.
+        archive: path of the ``.jcf`` file.
+        options: what to import.
+        config: how it is written.
+        workers: threads.
+        control: abort, pause, progress, statistics, issues.
+
+    Raises:
+        AbortError: ``control.signal`` was aborted (or whatever its reason is).
+        NotFoundError: there is no such source.
+        VersionNotFoundError: it has no such version.
+        IntegrityError: its directory or manifest is damaged.
+        ArchiveError: a history was to be imported into an archive that exists; a folder has no sub-folders; or the
+            archive can't be added to.
+        DiskFullError, StorageError: the archive can't be written.
+    """
+    control.progress.phase = Phase.READING_ARCHIVE
+    control.signal.throw_if_aborted()
+    await workers.io(_check_apart, files, options.source, archive)
+    if await workers.io(files.is_folder, options.source):
+        return await _import_folder(files, archive, options, config, workers, control)
+    container = await workers.io(Container.load, files, options.source)
+    try:
+        if container.manifest is not None and options.version is None:
+            if options.into:
+                raise ArchiveError(
+                    "A whole history can't be imported into a folder.", hint="Import one version, such as HEAD."
+                )
+            return await copy_archive(files, archive, container, config, workers, control)
+        view = await workers.io(view_version, container, options.version or "HEAD")
+
+        async def add(checkpoint: Checkpoint) -> None:
+            await _add_version(checkpoint, view, options.into, config, workers, control)
+
+        label = VersionLabel(options.message or f"Import {os.path.basename(options.source)}", options.author)
+        return await change(files, archive, add, label, config, workers, control, create=True)
+    finally:
+        container.close()
+
+
+# ------------------------------------------------------------------------------------------ a folder of versions
+
+
+async def _import_folder(
+    files: FileSystemAdapter,
+    archive: str,
+    options: ImportOptions,
+    config: JCFConfig,
+    workers: Workers,
+    control: RunControl,
+) -> SaveReport:
+    if options.version is not None:
+        raise ArchiveError("A folder has no version to choose.", hint="Import its sub-folder with save.")
+    folders = await workers.io(_sub_folders, files, options.source, control)
+
+    async def add(checkpoint: Checkpoint) -> None:
+        for index, folder in enumerate(folders):
+            name = os.path.basename(folder)
+            save = SaveOptions(paths=(os.path.join(folder, "."),), into=options.into, mirror=True)
+            await checkpoint.add_paths(save, control)
+            if index < len(folders) - 1:
+                await checkpoint.advance(VersionLabel(options.message or name, options.author), control)
+
+    label = VersionLabel(options.message or os.path.basename(folders[-1]), options.author)
+    return await change(files, archive, add, label, config, workers, control, create=True)
+
+
+def _sub_folders(files: FileSystemAdapter, source: str, control: RunControl) -> list[str]:
+    found = []
+    for name, status in files.list(source):
+        path = os.path.join(source, name)
+        if isinstance(status, Exception):
+            control.add_issue(display_path(path), str(status))
+        elif status.kind == "directory":
+            found.append(path)
+        else:
+            control.add_issue(display_path(path), "It is no folder, and so no version.", "skipped")
+    if not found:
+        raise ArchiveError(
+            f"{display_path(source)} has no sub-folders; each would be a version.", hint="Use save for a single folder."
+        )
+    return sorted(found, key=lambda path: _natural(os.path.basename(path)))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts numbers inside names by their value."""
+    parts = re.findall(r"(\d+)|(\D+)", name)
+    return [(0, int(digits), digits) if digits else (1, 0, text) for digits, text in parts]
+
+
+# ----------------------------------------------------------------------------------------------- one version
+
+
+async def _add_version(
+    checkpoint: Checkpoint,
+    view: VersionView,
+    into: str,
+    config: JCFConfig,
+    workers: Workers,
+    control: RunControl,
+) -> None:
+    """Add what *view* holds below the folder *into*."""
+    contents = EntryContents(view, config.chunk_size, workers, control)
+    items = await workers.io(_placed, checkpoint, view, contents, check_folder(into), control)
+    progress = control.progress
+    progress.files_total, progress.bytes_total = len(items), sum(item.found.size for item in items)
+    progress.phase = Phase.TRANSFERRING
+    small = [item for item in items if item.found.size <= SMALL_FILE_LIMIT]
+    large = [(item, contents.opening(item.found.source)) for item in items if item.found.size > SMALL_FILE_LIMIT]
+    await checkpoint.add_entries(small, contents, large, control)
+
+
+def _placed(
+    checkpoint: Checkpoint, view: VersionView, contents: EntryContents, into: str, control: RunControl
+) -> list[SaveItem]:
+    """Return what can be added, with its path in the archive, and make room for it there."""
+    placed: list[SaveItem] = []
+    gone: set[str] = set()
+    for item in contents.items():
+        path = f"{into}/{item.path}" if into else item.path
+        reason = unsafe_reason(item.path, windows=False)
+        if reason is not None:
+            control.add_issue(item.path, reason, "blocked")
+            continue
+        try:
+            check_path(checkpoint, path)
+        except (ArchiveError, UnsafeNameError) as error:
+            control.add_issue(item.path, str(error))
+            continue
+        kind, before = item.found.kind, checkpoint.kind_of(path)
+        if kind != "directory" and before == "directory":
+            gone |= {each for each in checkpoint.paths() if each.startswith(path + "/")}
+        known = checkpoint.known_hash(path, kind)
+        raw = moved_raw_name(view.states[item.path].raw_name, item.path, path)
+        if raw:
+            checkpoint.changes.raw_names[path] = raw
+        placed.append(SaveItem(item.found, path, entry_name(path, kind), known))
+    checkpoint.remove(gone)
+    return placed
+
+
+def _check_apart(files: FileSystemAdapter, source: str, archive: str) -> None:
+    here, there = files.find(files.resolve(source)), files.find(files.resolve(archive))
+    if here is None:
+        shown = display_path(source)
+        raise NotFoundError(f"There is no {shown} to import.", path=shown, hint="Check the path.")
+    if there is not None and (here.device, here.inode) == (there.device, there.inode):
+        raise ArchiveError("An archive can't be imported into itself.")

@@ -1,0 +1,77 @@
+"""What the random operation test has found, in few steps each."""
+
+from __future__ import annotations
+
+import pytest
+
+from kamaros_gui import JCFConfig, JCFManager
+from kamaros_gui.storage.memory import MemoryAdapter
+from tests.helpers.adapters import names, read_file, write_file
+from tests.helpers.archives import content_of, listed
+
+CONFIG = JCFConfig(level=1, workers=1)
+ARCHIVE = "/place/a.jcf"
+
+
+def place() -> MemoryAdapter:
+    files = MemoryAdapter()
+    files.make_folder("/place")
+    files.make_folder("/disk")
+    return files
+
+
+async def test_part_whose_first_write_was_cut_short_is_removed() -> None:
+    files = place()
+    write_file(files, "/disk/a", b"a")
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        await manager.save(["/disk/a"])
+    write_file(files, "/place/new.jcf.part", read_file(files, ARCHIVE)[:27])
+    async with JCFManager("/place/new.jcf", CONFIG, files=files) as manager:
+        await manager.save(["/disk/a"])
+        assert await content_of(manager, "a") == b"a"
+    assert names(files, "/place") == ["a.jcf", "new.jcf"]
+
+
+@pytest.mark.parametrize("into", ["", "in"])
+async def test_file_saved_where_a_folder_without_an_entry_was_replaces_what_is_in_it(into: str) -> None:
+    files = place()
+    write_file(files, "/disk/a", b"a")
+    path = f"{into}/a".strip("/")
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        await manager.add_file(f"{path}/b", b"b")
+        await manager.save_checkpoint()
+        await manager.save(["/disk/a"], into=into)
+        assert await listed(manager) == [path]
+
+
+async def test_into_is_a_path_as_the_listing_shows_it() -> None:
+    files = place()
+    files.make_folder("/disk/new\nline")
+    write_file(files, "/disk/new\nline/a", b"a")
+    write_file(files, "/disk/b", b"b")
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        await manager.save(["/disk/new\nline"])
+        await manager.save(["/disk/b"], into="new%0Aline")
+        assert await listed(manager) == ["new%0Aline", "new%0Aline/a", "new%0Aline/b"]
+
+
+async def test_mirror_into_a_folder_with_an_escaped_name_keeps_what_is_there() -> None:
+    files = place()
+    files.make_folder("/disk/new\nline")
+    write_file(files, "/disk/new\nline/a", b"a")
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        await manager.save(["/disk/new\nline"])
+        await manager.save(["/disk/new\nline/."], into="new%0Aline", mirror=True)
+        assert await listed(manager) == ["new%0Aline", "new%0Aline/a"]
+
+
+async def test_content_taken_over_from_history_has_the_mode_and_time_it_is_given() -> None:
+    files = place()
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        await manager.add_file("a", b"one", modified=1)
+        await manager.save_checkpoint()
+        await manager.add_file("a", b"two", modified=2)
+        await manager.save_checkpoint()
+        added = await manager.add_file("a", b"one", mode=0o600)
+        assert added.mode == 0o600
+        assert added.modified > 10**18
