@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from kamaros_gui.base.errors import IntegrityError, StorageError
 from kamaros_gui.cli.exit_status import ExitStatus
+from kamaros_gui.cli.show_history import show_history
 from kamaros_gui.jobs import ListRequest, RestoreRequest, SaveRequest, VerifyRequest
 
 if TYPE_CHECKING:
-    from kamaros_gui.cli.main import Session
+    from kamaros_gui.cli.session import Session
 
 __all__ = ["run_demo"]
 
@@ -71,7 +72,7 @@ class _Demo:
         self._say()
         self._say("The history:")
         versions = self._session.runner.query(ListRequest(archive=self._archive)).result().versions
-        self._session.output.history(versions)
+        show_history(self._session.output, versions)
         self._say()
         self._say(f"The archive is an ordinary ZIP as well; try: unzip -l {self._archive}")
         return ExitStatus.DONE

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Any, Self
+from typing import Final
 
-from kamaros_gui.base.config import load_config
+from kamaros_gui.base.config import JCFConfig, load_config
 from kamaros_gui.base.errors import AbortError, KamarosError
-from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
+from kamaros_gui.cli import verbs_content, verbs_history
 from kamaros_gui.cli.exit_status import ExitStatus, status_of
 from kamaros_gui.cli.output import Output
 from kamaros_gui.cli.parser import parse_arguments
-from kamaros_gui.cli.progress import make_display
-from kamaros_gui.jobs import (
-    JobRunner,
-    JobSnapshot,
-    ListRequest,
-    LogRequest,
-    Request,
-    RestoreRequest,
-    SaveRequest,
-    VerifyRequest,
-)
+from kamaros_gui.cli.session import Session
 
-__all__ = ["Session", "main"]
-
-_POLL_SECONDS = 0.1
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None, *, open_window: Callable[[list[str]], int]) -> int:
@@ -49,7 +34,10 @@ def main(arguments: Sequence[str] | None = None, *, open_window: Callable[[list[
     output = Output(json=getattr(options, "json", False), quiet=getattr(options, "quiet", False))
     try:
         with Session(output) as session:
-            status = session.run(options)
+            session.runner.config = load_config(
+                overrides={name: getattr(options, name, None) for name in JCFConfig.__struct_fields__}
+            )
+            status = _VERBS[options.verb](session, options)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -76,134 +64,27 @@ def _accept_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-class Session:
-    """One run of the program: a runner, an output, and Ctrl+C as a clean cancel.
+def _demo(session: Session, options: argparse.Namespace) -> int:
+    from kamaros_gui.cli.demo import run_demo
 
-    Args:
-        output: where results go.
-    """
+    return run_demo(session, options.folder)
 
-    def __init__(self, output: Output) -> None:
-        self.output = output
-        self.runner = JobRunner()
-        self._job_id: int | None = None
-        self._interrupted = False
-        self._previous: dict[int, Any] = {}
 
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._interrupt)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.runner.close()
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def run(self, options: argparse.Namespace) -> int:
-        """Carry out one verb; return the exit status.
-
-        Raises:
-            KamarosError: it could not be done.
-        """
-        verbs: dict[str, Callable[[argparse.Namespace], int]] = {
-            "save": self._save,
-            "restore": self._restore,
-            "verify": self._verify,
-            "list": self._list,
-            "log": self._log,
-            "demo": self._demo,
-        }
-        names = ("chunk_size", "codec", "level", "workers")
-        overrides = {name: getattr(options, name, None) for name in names}
-        overrides["verify_after_save"] = getattr(options, "verify", None)
-        overrides["reread_unchanged"] = getattr(options, "reread", None)
-        self.runner.config = load_config(overrides=overrides)
-        return verbs[options.verb](options)
-
-    def finish(self, request: Request) -> JobSnapshot:
-        """Run *request* to its end, showing progress; return its last snapshot.
-
-        Raises:
-            KamarosError: it failed, or was cancelled.
-        """
-        display = make_display(silent=self.output.json or self.output.quiet)
-        job = self.runner.submit(request)
-        self._job_id = job.id
-        if self._interrupted:
-            self.runner.cancel(job.id)
-        with display:
-            while not concurrent.futures.wait([job.future], timeout=_POLL_SECONDS).done:
-                display.show(job.snapshot())
-        self._job_id = None
-        job.future.result()
-        return job.snapshot()
-
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        self._interrupted = True
-        if self._job_id is None:
-            raise KeyboardInterrupt
-        self.runner.cancel(self._job_id)
-
-    # ------------------------------------------------------------------------------------------------ verbs
-
-    def _save(self, options: argparse.Namespace) -> int:
-        snapshot = self.finish(
-            SaveRequest(
-                archive=options.archive,
-                paths=tuple(options.paths),
-                into=options.into,
-                message=options.message,
-                author=options.author,
-                mirror=options.mirror,
-                excludes=tuple(options.exclude),
-                strict=options.strict,
-            )
-        )
-        report = snapshot.report
-        if isinstance(report, SaveReport):
-            self.output.issues(report.issues, snapshot.issue_count)
-            self.output.saved(report, snapshot.outcome, snapshot.stages if options.stats else None)
-        return ExitStatus.SKIPPED if snapshot.issue_count else ExitStatus.DONE
-
-    def _restore(self, options: argparse.Namespace) -> int:
-        snapshot = self.finish(
-            RestoreRequest(
-                archive=options.archive,
-                target=options.directory,
-                paths=tuple(options.paths),
-                version=options.wanted,
-                on_conflict=options.on_conflict,
-                outside_links=options.outside_links,
-            )
-        )
-        report = snapshot.report
-        if not isinstance(report, RestoreReport):
-            return ExitStatus.ERROR
-        self.output.issues(report.issues, snapshot.issue_count)
-        self.output.restored(report, snapshot.outcome, snapshot.stages if options.stats else None)
-        if report.damaged:
-            return ExitStatus.DAMAGED
-        # What was skipped on the user's own word is no surprise.
-        return ExitStatus.SKIPPED if report.failed else ExitStatus.DONE
-
-    def _verify(self, options: argparse.Namespace) -> int:
-        snapshot = self.finish(VerifyRequest(archive=options.archive))
-        report = snapshot.report
-        if not isinstance(report, VerifyReport):
-            return ExitStatus.ERROR
-        self.output.verified(report, snapshot.outcome, snapshot.stages if options.stats else None)
-        return ExitStatus.DONE if report.valid else ExitStatus.DAMAGED
-
-    def _list(self, options: argparse.Namespace) -> int:
-        self.output.listing(self.runner.query(ListRequest(archive=options.archive, version=options.wanted)).result())
-        return ExitStatus.DONE
-
-    def _log(self, options: argparse.Namespace) -> int:
-        self.output.history(self.runner.query(LogRequest(archive=options.archive, path=options.path)).result())
-        return ExitStatus.DONE
-
-    def _demo(self, options: argparse.Namespace) -> int:
-        from kamaros_gui.cli.demo import run_demo
-
-        return run_demo(self, options.folder)
+_VERBS: Final[dict[str, Callable[[Session, argparse.Namespace], int]]] = {
+    "save": verbs_content.save,
+    "restore": verbs_content.restore,
+    "list": verbs_content.list_,
+    "cat": verbs_content.cat,
+    "move": verbs_content.move,
+    "remove": verbs_content.remove,
+    "export": verbs_content.export,
+    "import": verbs_content.import_,
+    "log": verbs_history.log,
+    "diff": verbs_history.diff,
+    "tag": verbs_history.tag,
+    "forget": verbs_history.forget,
+    "compact": verbs_history.compact,
+    "stats": verbs_history.stats,
+    "verify": verbs_history.verify,
+    "demo": _demo,
+}

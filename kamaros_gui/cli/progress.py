@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from kamaros_gui.base.config import format_size
 from kamaros_gui.base.progress import Phase, ProgressSnapshot
@@ -12,6 +12,22 @@ from kamaros_gui.base.texts import display_path
 from kamaros_gui.jobs import JobSnapshot
 
 __all__ = ["ProgressDisplay", "make_display"]
+
+_ACTIVITIES: Final = {
+    "save": "Saving",
+    "move": "Moving",
+    "remove": "Removing",
+    "import": "Importing",
+    "restore": "Restoring",
+    "export": "Exporting",
+    "read": "Reading",
+    "tag": "Tagging",
+    "forget": "Forgetting",
+    "compact": "Compacting",
+    "diff": "Comparing",
+    "verify": "Checking",
+}
+"""Kind of a job → what it does while data moves."""
 
 
 class ProgressDisplay(Protocol):
@@ -24,7 +40,7 @@ class ProgressDisplay(Protocol):
     ) -> None: ...
 
     def show(self, snapshot: JobSnapshot) -> None:
-        """Draw *snapshot*."""
+        """Draw *snapshot*, at the latest when the display is entered."""
 
 
 def make_display(*, silent: bool) -> ProgressDisplay:
@@ -87,8 +103,8 @@ class _Line:
 
 def _describe(snapshot: JobSnapshot) -> str:
     phase = snapshot.progress.phase
-    if phase in {Phase.TRANSFERRING, Phase.WAITING}:
-        return {"save": "Saving", "restore": "Restoring"}.get(snapshot.kind, "Checking")
+    if phase in {Phase.TRANSFERRING, Phase.WAITING} or (snapshot.kind, phase) == ("diff", Phase.VERIFYING):
+        return _ACTIVITIES.get(snapshot.kind, "Working")
     return phase.value.capitalize()
 
 

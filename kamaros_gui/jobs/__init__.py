@@ -11,14 +11,25 @@ The window and the terminal talk to this layer alone::
     runner.close()
 """
 
+from kamaros_gui.jobs.reports import ReadReport, Report
 from kamaros_gui.jobs.requests import (
+    CompactRequest,
     ConflictPolicy,
+    DiffRequest,
+    ExportRequest,
+    ForgetRequest,
+    ImportRequest,
     ListRequest,
     LogRequest,
+    MoveRequest,
     Query,
+    ReadRequest,
+    RemoveRequest,
     Request,
     RestoreRequest,
     SaveRequest,
+    StatsRequest,
+    TagRequest,
     VerifyRequest,
 )
 from kamaros_gui.jobs.runner import Job, JobRunner
@@ -26,17 +37,29 @@ from kamaros_gui.jobs.snapshots import TERMINAL_STATES, ErrorDetails, JobSnapsho
 
 __all__ = [
     "TERMINAL_STATES",
+    "CompactRequest",
     "ConflictPolicy",
+    "DiffRequest",
     "ErrorDetails",
+    "ExportRequest",
+    "ForgetRequest",
+    "ImportRequest",
     "Job",
     "JobRunner",
     "JobSnapshot",
     "JobState",
     "ListRequest",
     "LogRequest",
+    "MoveRequest",
     "Query",
+    "ReadReport",
+    "ReadRequest",
+    "RemoveRequest",
+    "Report",
     "Request",
     "RestoreRequest",
     "SaveRequest",
+    "StatsRequest",
+    "TagRequest",
     "VerifyRequest",
 ]

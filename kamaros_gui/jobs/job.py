@@ -9,15 +9,13 @@ import traceback
 from kamaros_gui.base.abort import AbortController
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import AbortError, KamarosError
-from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
 from kamaros_gui.base.statistics import StageStatistics
 from kamaros_gui.jobs.outcomes import describe_outcome
-from kamaros_gui.jobs.requests import Request, RestoreRequest
+from kamaros_gui.jobs.reports import Report
+from kamaros_gui.jobs.requests import ExportRequest, Request, RestoreRequest
 from kamaros_gui.jobs.snapshots import TERMINAL_STATES, TRANSITIONS, ErrorDetails, JobSnapshot, JobState
 
-__all__ = ["Job", "Report"]
-
-Report = SaveReport | RestoreReport | VerifyReport
+__all__ = ["Job"]
 
 
 class Job:
@@ -67,7 +65,7 @@ class Job:
                 kind=request.kind,
                 title=request.title,
                 archive=request.archive,
-                target=request.target if isinstance(request, RestoreRequest) else "",
+                target=request.target if isinstance(request, RestoreRequest | ExportRequest) else "",
                 state=self._state,
                 progress=control.progress.snapshot(),
                 issues=tuple(control.issues),

@@ -2,59 +2,69 @@
 
 from __future__ import annotations
 
-from kamaros_gui.base.config import format_size
-from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
-from kamaros_gui.jobs.requests import Request, RestoreRequest, SaveRequest
+import os
+from typing import Final
+
+from kamaros_gui.base.reports import SaveReport, VersionInfo
+from kamaros_gui.jobs.reports import Report
+from kamaros_gui.jobs.requests import (
+    DiffRequest,
+    ExportRequest,
+    ImportRequest,
+    MoveRequest,
+    ReadRequest,
+    RemoveRequest,
+    Request,
+    RestoreRequest,
+    SaveRequest,
+    TagRequest,
+    VerifyRequest,
+)
+from kamaros_gui.jobs.sentences import count, saved, sentence_of
 from kamaros_gui.jobs.snapshots import JobState
 
 __all__ = ["count", "describe_outcome"]
 
 
-def describe_outcome(
-    request: Request, state: JobState, report: SaveReport | RestoreReport | VerifyReport | None
-) -> str:
+def describe_outcome(request: Request, state: JobState, report: Report | None) -> str:
     """Return the sentence for a job that ended in *state*."""
-    if state is JobState.DONE:
+    if state is JobState.DONE and report is not None:
+        if isinstance(request, TagRequest) and isinstance(report, VersionInfo):
+            return _tagged(request, report)
         if isinstance(report, SaveReport):
-            return _saved(report)
-        if isinstance(report, RestoreReport):
-            return _restored(report)
-        if isinstance(report, VerifyReport):
-            return _verified(report)
+            return saved(report, _SAVE_VERBS[type(request)])
+        return sentence_of(report)
     ending = "Cancelled" if state is JobState.CANCELLED else "Failed"
-    if isinstance(request, SaveRequest):
-        return f"{ending}: the archive is unchanged."
-    if isinstance(request, RestoreRequest):
-        return f"{ending}: the folder is as it was."
-    return f"{ending}: nothing was changed."
+    return f"{ending}: {_what_is_left(request)}."
 
 
-def count(number: int, noun: str) -> str:
-    """Return *number* and *noun* in the right form: ``1 file``, ``2,000 files``."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number:,} {noun if number == 1 else plural}"
+_SAVE_VERBS: Final[dict[type[Request], str]] = {
+    SaveRequest: "Saved",
+    MoveRequest: "Moved",
+    RemoveRequest: "Removed",
+    ImportRequest: "Imported",
+}
+
+_LEFT: Final[dict[type[Request], str]] = {
+    RestoreRequest: "the folder is as it was",
+    ExportRequest: "nothing was exported",
+    ReadRequest: "the archive is unchanged",
+    DiffRequest: "nothing was changed",
+    VerifyRequest: "nothing was changed",
+}
 
 
-def _saved(report: SaveReport) -> str:
-    failed = f" {count(report.failed, 'file')} could not be read." if report.failed else ""
-    if not report.created:
-        return f"Nothing has changed: no version was made.{failed}"
-    parts = [f"{report.added:,} added", f"{report.modified:,} changed", f"{report.unchanged:,} unchanged"]
-    if report.deleted:
-        parts.append(f"{report.deleted:,} removed")
-    return f"Saved: {', '.join(parts)}; the archive grew by {format_size(report.bytes_out)}.{failed}"
+def _what_is_left(request: Request) -> str:
+    """Say in what state a job leaves things that did not reach its end."""
+    if isinstance(request, VerifyRequest) and request.repair:
+        return "no content was changed, and the repair can be run again"
+    if isinstance(request, SaveRequest | ImportRequest):
+        exists = os.path.lexists(request.archive)  # noqa: TID251 - the sentence tells what is there now
+        return "the archive is unchanged" if exists else "no archive was made"
+    return _LEFT.get(type(request), "the archive is unchanged")
 
 
-def _restored(report: RestoreReport) -> str:
-    text = f"Restored {count(report.restored, 'entry')}, {format_size(report.bytes_out)}"
-    if report.identical:
-        text += f"; {report.identical:,} were there already"
-    if report.failed:
-        text += f"; {count(report.failed, 'entry')} could not be restored"
-    return text + "."
-
-
-def _verified(report: VerifyReport) -> str:
-    if report.valid:
-        return f"All {count(report.checked, 'entry')} are as they were saved ({format_size(report.bytes_read)})."
-    return f"{count(len(report.errors), 'problem')} found in {count(report.checked, 'entry')}."
+def _tagged(request: TagRequest, version: VersionInfo) -> str:
+    if request.version is None:
+        return f"The tag “{request.name}” is gone; it named version {version.id[:8]}."
+    return f"“{request.name}” names version {version.id[:8]} now."

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.errors import AbortError, KamarosError
 from kamaros_gui.base.reports import Listing, VersionInfo
+from kamaros_gui.base.upkeep import ArchiveFigures
 from kamaros_gui.jobs.job import Job
-from kamaros_gui.jobs.requests import ListRequest, LogRequest, Query, Request
+from kamaros_gui.jobs.requests import ListRequest, LogRequest, Query, Request, StatsRequest
 from kamaros_gui.jobs.snapshots import JobSnapshot
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class JobRunner:
 
     @overload
     def query(self, query: LogRequest) -> concurrent.futures.Future[tuple[VersionInfo, ...]]: ...
+
+    @overload
+    def query(self, query: StatsRequest) -> concurrent.futures.Future[ArchiveFigures]: ...
 
     def query(self, query: Query) -> concurrent.futures.Future[Any]:
         """Read something from an archive; queries wait for no job.
@@ -201,7 +205,7 @@ class JobRunner:
             else:
                 job.succeed(report)
 
-    async def _answer(self, query: Query, config: JCFConfig) -> Listing | tuple[VersionInfo, ...]:
+    async def _answer(self, query: Query, config: JCFConfig) -> Listing | tuple[VersionInfo, ...] | ArchiveFigures:
         return await self._running_engine().answer(query, config)
 
     def _running_engine(self) -> Engine:

@@ -7,8 +7,9 @@ import enum
 from typing import Final
 
 from kamaros_gui.base.progress import ProgressSnapshot
-from kamaros_gui.base.reports import FileIssue, RestoreReport, SaveReport, VerifyReport
+from kamaros_gui.base.reports import FileIssue
 from kamaros_gui.base.statistics import StageStatistics
+from kamaros_gui.jobs.reports import Report
 
 __all__ = ["TERMINAL_STATES", "TRANSITIONS", "ErrorDetails", "JobSnapshot", "JobState"]
 
@@ -61,10 +62,11 @@ class JobSnapshot:
 
     Attributes:
         id: number of the job in this runner, rising.
-        kind: ``save``, ``restore`` or ``verify``.
+        kind: ``save``, ``move``, ``remove``, ``import``, ``restore``, ``export``, ``read``, ``tag``, ``forget``,
+            ``compact``, ``diff`` or ``verify``.
         title: a line for people.
         archive: path of the archive.
-        target: folder of a restore, empty otherwise.
+        target: folder of a restore, file of an export, empty otherwise.
         state: where it is in its life.
         progress: bytes, files, chunks, speed and time.
         issues: files left out so far, the first ``MAX_ISSUES_KEPT``.
@@ -85,7 +87,7 @@ class JobSnapshot:
     progress: ProgressSnapshot
     issues: tuple[FileIssue, ...] = ()
     issue_count: int = 0
-    report: SaveReport | RestoreReport | VerifyReport | None = None
+    report: Report | None = None
     error: ErrorDetails | None = None
     outcome: str = ""
     stages: tuple[StageStatistics, ...] = ()

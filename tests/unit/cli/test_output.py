@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
+from typing import get_args
 
 import pytest
 
@@ -14,9 +16,10 @@ from kamaros_gui.base.progress import Phase, ProgressSnapshot
 from kamaros_gui.base.reports import Entry, FileIssue, Listing, VersionInfo
 from kamaros_gui.cli.exit_status import ExitStatus, status_of
 from kamaros_gui.cli.output import Output
-from kamaros_gui.cli.parser import parse_arguments
-from kamaros_gui.cli.progress import _Line, make_display
-from kamaros_gui.jobs import JobSnapshot, JobState
+from kamaros_gui.cli.progress import _ACTIVITIES, _describe, _Line, make_display
+from kamaros_gui.cli.show_content import show_listing
+from kamaros_gui.cli.show_history import show_history
+from kamaros_gui.jobs import JobSnapshot, JobState, Request
 
 EVIL = "\x1b[2J\x07\x9b\u202e\udcff\r\n"
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]")
@@ -86,8 +89,8 @@ def make_listing() -> Listing:
 def test_text_is_safe_to_show(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(json=False, quiet=False)
     listing = make_listing()
-    output.listing(listing)
-    output.history(listing.versions)
+    show_listing(output, listing)
+    show_history(output, listing.versions)
     output.issues((FileIssue(EVIL, EVIL, "failed"),), 1)
     output.error(KamarosError(EVIL, hint=EVIL))
     captured = capsys.readouterr()
@@ -99,13 +102,13 @@ def test_text_is_safe_to_show(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_is_one_line_and_keeps_bytes_that_are_no_text(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(json=True, quiet=False)
     listing = make_listing()
-    output.listing(listing)
+    show_listing(output, listing)
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     answer = json.loads(out)
     assert answer["entries"][0]["path"] == f"folder{EVIL}"
     assert answer["entries"][0]["modified"] in {"", "1677-09-21T00:12:43.145224192Z"}
-    output.history(listing.versions)
+    show_history(output, listing.versions)
     assert json.loads(capsys.readouterr().out)["versions"][0]["message"] == EVIL
     output.line("for people")
     assert capsys.readouterr().out == ""
@@ -149,18 +152,12 @@ def test_progress_line_takes_any_size_and_any_name() -> None:
         )
 
 
-def test_options_of_a_save() -> None:
-    options = parse_arguments(
-        ["save", "a.jcf", "-m", "message", "x", "y", "--into", "f", "--mirror", "--exclude", "a", "--exclude", "b",
-         "--codec", "zstd", "--level", "3", "--chunk-size", "64K", "--workers", "2", "--author", "me"]
-    )  # fmt: skip
-    assert (options.archive, options.paths, options.message, options.author) == ("a.jcf", ["x", "y"], "message", "me")
-    assert (options.into, options.mirror, options.exclude) == ("f", True, ["a", "b"])
-    assert (options.codec, options.level, options.chunk_size, options.workers) == ("zstd", 3, 65536, 2)
-
-
-def test_paths_that_begin_with_a_dash() -> None:
-    options = parse_arguments(["save", "a.jcf", "--", "-x", "--json"])
-    assert options.paths == ["-x", "--json"]
-    options = parse_arguments(["restore", "a.jcf", "-C", "out", "--", "-x"])
-    assert (options.paths, options.directory) == (["-x"], "out")
+def test_progress_says_what_a_job_of_any_kind_does() -> None:
+    assert set(_ACTIVITIES) == {request.kind for request in get_args(Request)}
+    snapshot = make_snapshot(ProgressSnapshot(phase=Phase.TRANSFERRING))
+    assert _describe(snapshot) == "Saving"
+    for phase in (Phase.TRANSFERRING, Phase.VERIFYING):
+        comparing = make_snapshot(ProgressSnapshot(phase=phase))
+        assert _describe(dataclasses.replace(comparing, kind="diff")) == "Comparing"
+    assert _describe(make_snapshot(ProgressSnapshot(phase=Phase.VERIFYING))) == "Verifying"
+    assert _describe(make_snapshot(ProgressSnapshot(phase=Phase.READING_ARCHIVE))) == "Reading archive"

@@ -12,6 +12,8 @@ from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
 from kamaros_gui.base.statistics import StageMeters, StageStatistics, StreamStatistics
 from kamaros_gui.cli.output import Output, Stages
 from kamaros_gui.cli.parser import parse_arguments
+from kamaros_gui.cli.show_content import show_restored, show_saved
+from kamaros_gui.cli.show_upkeep import show_verified
 from kamaros_gui.cli.stages import describe_bottleneck, print_stages
 
 MIB = 1024**2
@@ -34,15 +36,15 @@ VERIFIED = VerifyReport(valid=True, checked=1, errors=(), warnings=(), bytes_rea
 
 
 def print_saved(output: Output, stages: Stages | None) -> None:
-    output.saved(SAVED, "Saved.", stages)
+    show_saved(output, SAVED, "Saved.", stages)
 
 
 def print_restored(output: Output, stages: Stages | None) -> None:
-    output.restored(RESTORED, "Restored.", stages)
+    show_restored(output, RESTORED, "Restored.", stages)
 
 
 def print_verified(output: Output, stages: Stages | None) -> None:
-    output.verified(VERIFIED, "Verified.", stages)
+    show_verified(output, VERIFIED, "Verified.", stages)
 
 
 PRINTERS = pytest.mark.parametrize("print_report", [print_saved, print_restored, print_verified])
@@ -111,7 +113,7 @@ def test_stages_of_any_size_are_told() -> None:
 def test_a_job_without_work_has_no_bottleneck(capsys: pytest.CaptureFixture[str]) -> None:
     print_stages((), 0.1)
     assert capsys.readouterr().out == "No stage had anything to do.\n"
-    Output(json=True, quiet=False).verified(VERIFIED, "", ())
+    show_verified(Output(json=True, quiet=False), VERIFIED, "", ())
     answer = json.loads(capsys.readouterr().out)
     assert (answer["stages"], answer["bottleneck"]) == ([], None)
 

@@ -115,7 +115,7 @@ def test_errors_reach_the_future_and_the_snapshot(runner: JobRunner, tmp_path: P
         assert snapshot.state is JobState.FAILED
         assert snapshot.error is not None
         assert snapshot.error.message
-        assert "unchanged" in snapshot.outcome or "nothing" in snapshot.outcome
+        assert snapshot.outcome in {"Failed: nothing was changed.", "Failed: no archive was made."}
     with pytest.raises(NotFoundError):
         runner.query(ListRequest(archive=str(tmp_path / "none.jcf"))).result(30)
     assert os.listdir(tmp_path) == []
