@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import mimetypes
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -111,6 +112,7 @@ class _Builder:
         self._changes = changes
         self._table = table
         self._now = now_iso()
+        self._ids = _new_ids()
         self._manifest = msgspec.structs.replace(
             manifest,
             file_map=dict(manifest.file_map),
@@ -196,7 +198,7 @@ class _Builder:
         found, path = packed.item.found, packed.item.path
         mtime_ns = max(-_LARGEST_NUMBER, min(packed.mtime_ns, _LARGEST_NUMBER))
         record = FileRecord(
-            inode_id=before.inode_id if before else str(uuid.uuid4()),
+            inode_id=before.inode_id if before else next(self._ids),
             type=found.kind,
             current_hash=packed.sha256,
             size=packed.size if found.kind != "directory" else 0,
@@ -294,6 +296,16 @@ class _Builder:
             for old, new in dict.fromkeys(self._log)
             if new in renamed or new in parents
         ]
+
+
+def _new_ids() -> Iterator[str]:
+    """Yield UUIDs (RFC 9562) that differ in their last 32 bits alone.
+
+    The manifest holds one for each file, and packs those to a fraction of what as many random ones would take.
+    """
+    start = uuid.uuid4().int
+    for number in itertools.count():
+        yield str(uuid.UUID(int=(start & ~0xFFFFFFFF) | (start + number) & 0xFFFFFFFF))
 
 
 def _deletion(record: FileRecord) -> FileState:

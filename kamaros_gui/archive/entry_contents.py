@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -53,9 +52,8 @@ class EntryContents:
             IntegrityError, UnsupportedEntryError: it can't be read, or is not what was saved.
         """
         state, entry = self._find(path)
-        data = read_entry(self._view.container.file, entry, limit, self._view.container.tolerated)
-        if state.hash and hashlib.sha256(data).hexdigest() != state.hash:
-            raise IntegrityError(f"{path} is damaged: its SHA-256 is not the one that was saved.")
+        container = self._view.container
+        data = read_entry(container.file, entry, limit, container.tolerated, sha256=state.hash)
         status = FileStatus("file", len(data), state.mtime_ns, 0, stat.S_IFREG | state.mode, 0, 0)
         return data, status
 

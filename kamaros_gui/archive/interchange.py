@@ -70,6 +70,8 @@ class _Version(msgspec.Struct, rename="camel"):
 def every_version(manifest: Manifest) -> Iterator[tuple[Version, dict[str, FileState], dict[str, FileState]]]:
     """Yield each version, its states, and what it lists; HEAD is as ``fileMap`` has it.
 
+    The states are good until the next version is asked for, which goes on with them.
+
     Raises:
         ManifestError: a listing is damaged.
     """
@@ -84,8 +86,6 @@ def every_version(manifest: Manifest) -> Iterator[tuple[Version, dict[str, FileS
         elif (version.parent_id or "") != last:
             parent = by_id.get(version.parent_id or "")
             states = states_at(manifest, parent) if parent is not None else {}
-        else:
-            states = dict(states)
         for path, state in listed.items():
             if state.deleted:
                 states.pop(path, None)

@@ -24,6 +24,9 @@ __all__ = ["commit_state", "encode_tail", "first_table"]
 _MANIFEST_LEVEL: Final = 3
 """The manifest is written with every save; a faster level costs a few per cent of a few megabytes."""
 
+_LISTING_LEVEL: Final = 6
+"""A listing is written once, and kept."""
+
 
 def first_table(transaction: Transaction) -> EntryTable:
     """Return the directory a transaction begins with."""
@@ -54,9 +57,8 @@ def encode_tail(table: EntryTable, manifest: Manifest, transaction: Transaction)
     parts: list[Buffer] = []
     position = transaction.region.position
     for name, content in (*_take_out_listings(table, manifest), (MANIFEST_NAME, encode_manifest(manifest))):
-        entry, packed = pack_bytes(
-            name, content, mode=0o100644, mtime=int(time.time()), codec="deflate", level=_MANIFEST_LEVEL
-        )
+        level = _MANIFEST_LEVEL if name == MANIFEST_NAME else _LISTING_LEVEL
+        entry, packed = pack_bytes(name, content, mode=0o100644, mtime=int(time.time()), codec="deflate", level=level)
         table.add(msgspec.structs.replace(entry, header_offset=position))
         position += sum(map(len, packed))
         parts += packed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kamaros_gui.base.config import CodecName
 from kamaros_gui.codecs.decoder import METHOD_NAMES, Decoder, decode, open_decoder
 from kamaros_gui.codecs.deflate import DEFLATE, DeflateEncoder
-from kamaros_gui.codecs.digest import ContentDigest
+from kamaros_gui.codecs.digest import Checksum, ContentDigest
 from kamaros_gui.codecs.encoder import Buffer, EncodeJob, Encoder
 from kamaros_gui.codecs.libraries import backend_name, backends
 from kamaros_gui.codecs.probe import looks_incompressible
@@ -19,6 +19,7 @@ __all__ = [
     "STORE",
     "ZSTD",
     "Buffer",
+    "Checksum",
     "ContentDigest",
     "Decoder",
     "EncodeJob",

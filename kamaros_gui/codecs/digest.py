@@ -7,25 +7,39 @@ import hashlib
 from kamaros_gui.codecs.encoder import Buffer
 from kamaros_gui.codecs.libraries import crc32
 
-__all__ = ["ContentDigest"]
+__all__ = ["Checksum", "ContentDigest"]
 
 
-class ContentDigest:
-    """Running SHA-256 (FIPS 180-4), CRC-32 (APPNOTE 4.4.7) and size of the content seen so far.
+class Checksum:
+    """Running CRC-32 (APPNOTE 4.4.7) and size of the content seen so far, for content whose hash nobody asks for.
 
-    Both sums let go of the GIL for anything above a few KiB. Not to be shared by two threads at once.
+    Lets go of the GIL for anything above a few KiB. Not to be shared by two threads at once.
 
     Attributes:
         crc32: CRC-32 so far.
         size: bytes so far.
     """
 
-    __slots__ = ("_hash", "crc32", "size")
+    __slots__ = ("crc32", "size")
 
     def __init__(self) -> None:
-        self._hash = hashlib.sha256()
         self.crc32 = 0
         self.size = 0
+
+    def update(self, data: Buffer) -> None:
+        """Add *data* to the content; it must not change until the call returns."""
+        self.crc32 = crc32(data, self.crc32)
+        self.size += len(data)
+
+
+class ContentDigest(Checksum):
+    """Running SHA-256 (FIPS 180-4), CRC-32 and size of the content seen so far; else as :class:`Checksum`."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hash = hashlib.sha256()
 
     def update(self, data: Buffer) -> None:
         """Add *data* to the content; it must not change until the call returns."""

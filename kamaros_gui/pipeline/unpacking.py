@@ -9,7 +9,7 @@ from typing import Final
 from kamaros_gui.base.errors import IntegrityError, KamarosError
 from kamaros_gui.base.limits import MIB
 from kamaros_gui.base.statistics import StageMeters
-from kamaros_gui.codecs import ContentDigest, decode, open_decoder
+from kamaros_gui.codecs import Checksum, ContentDigest, decode, open_decoder
 from kamaros_gui.pipeline.timing import LapTimer
 from kamaros_gui.storage.primitives import FilePrimitives, ReadAccess
 from kamaros_gui.zipfmt import ZipEntry, check_local_header, parse_local_header
@@ -96,22 +96,24 @@ def data_offset(archive: ReadAccess, entry: ZipEntry, tolerated: Container[str])
     return entry.header_offset + header_size
 
 
-def read_entry(archive: ReadAccess, entry: ZipEntry, limit: int, tolerated: Container[str] = ()) -> bytes:
-    """Return the checked content of *entry*, held whole.
+def read_entry(
+    archive: ReadAccess, entry: ZipEntry, limit: int, tolerated: Container[str] = (), *, sha256: str = ""
+) -> bytes:
+    """Return the content of *entry*, held whole, checked against its CRC-32, and its SHA-256 where that is given.
 
     Raises:
         IntegrityError: it is damaged, or larger than *limit* bytes.
     """
     if max(entry.size, entry.compressed_size) > limit:
         raise IntegrityError(f"{entry.name} claims {entry.size} bytes; at most {limit} are read.")
-    digest = ContentDigest()
+    digest = ContentDigest() if sha256 else Checksum()
     content = b"".join(_content(archive, entry, tolerated, digest))
-    check_content(entry, entry.name, "", digest)
+    check_content(entry, entry.name, sha256, digest)
     return content
 
 
-def check_content(entry: ZipEntry, path: str, sha256: str, digest: ContentDigest) -> None:
-    """Compare what was read with what was saved.
+def check_content(entry: ZipEntry, path: str, sha256: str, digest: Checksum) -> None:
+    """Compare what was read with what was saved; its SHA-256 where *digest* has one.
 
     Raises:
         IntegrityError: size, CRC-32 or SHA-256 differ; the message names the file.
@@ -120,7 +122,7 @@ def check_content(entry: ZipEntry, path: str, sha256: str, digest: ContentDigest
         raise IntegrityError(f"{path} is damaged: {digest.size} bytes came out, {entry.size} were saved.")
     if digest.crc32 != entry.crc32:
         raise IntegrityError(f"{path} is damaged: its CRC-32 is {digest.crc32:08x}, saved was {entry.crc32:08x}.")
-    if sha256 and digest.sha256 != sha256:
+    if sha256 and isinstance(digest, ContentDigest) and digest.sha256 != sha256:
         raise IntegrityError(f"{path} is damaged: its SHA-256 is {digest.sha256[:16]}…, saved was {sha256[:16]}….")
 
 
@@ -151,7 +153,7 @@ def _content(
     archive: ReadAccess,
     entry: ZipEntry,
     tolerated: Container[str],
-    digest: ContentDigest,
+    digest: Checksum,
     timer: LapTimer | None = None,
 ) -> Iterator[bytes]:
     """Yield the content of a small entry and add it to *digest*; stops as soon as it exceeds the size it claims."""

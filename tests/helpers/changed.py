@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -132,7 +132,7 @@ async def past(manager: JCFManager) -> dict[str, dict[str, bytes | None]]:
 
 
 @contextlib.contextmanager
-def _loaded(files: FileSystemAdapter, archive: str = ARCHIVE):
+def _loaded(files: FileSystemAdapter, archive: str = ARCHIVE) -> Iterator[Container]:
     container = Container.load(files, archive)
     try:
         yield container

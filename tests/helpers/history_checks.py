@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zipfile
 from collections.abc import Mapping, Sequence
 
@@ -70,7 +71,7 @@ def check_bytes(container: Container, *, tail: bool = False) -> None:
         assert (local.size, local.compressed_size) == (entry.size, entry.compressed_size), f"sizes of {entry.name}"
         places.append((entry.header_offset, entry.header_offset + local.header_size + entry.compressed_size))
     places.sort()
-    for (_, end), (start, _) in zip(places, places[1:], strict=False):
+    for (_, end), (start, _) in itertools.pairwise(places):
         assert end <= start, "entries overlap"
     directory = container.directory.end - container.directory.directory_offset
     assert not places or places[-1][1] <= container.directory.directory_offset

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from kamaros_gui import JCFManager
 from kamaros_gui.storage.adapter import FileSystemAdapter
@@ -56,7 +56,7 @@ class _Killing(WrappingAdapter):
 class Killer:
     """The process that forks; use it as a context manager."""
 
-    def __enter__(self) -> Killer:
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.helpers.killing"],
             cwd=PROJECT,

@@ -50,7 +50,7 @@ class InlineWorkers(Workers):
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
             result = function(*arguments)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a thread hands on whatever it gets, too
             future.set_exception(error)
         else:
             future.set_result(result)

@@ -75,3 +75,13 @@ async def test_content_taken_over_from_history_has_the_mode_and_time_it_is_given
         added = await manager.add_file("a", b"one", mode=0o600)
         assert added.mode == 0o600
         assert added.modified > 10**18
+
+
+async def test_file_saved_into_a_folder_whose_name_only_looks_escaped_can_be_restored() -> None:
+    files = place()
+    write_file(files, "/disk/new\nline", b"a")
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        await manager.save(["/disk/new\nline"], into="x%0Ay/b")
+        assert await listed(manager) == ["x%0Ay/b/new%0Aline"]
+        report = await manager.restore_version("HEAD", "/out")
+    assert (report.restored, report.issues) == (1, ())
