@@ -48,7 +48,7 @@ from kamaros_gui.storage.journal import Journal
 from kamaros_gui.storage.primitives import Buffer, FilePrimitives, RandomAccess
 from kamaros_gui.zipfmt import ZipEntry, encode_plain_local_header
 
-__all__ = ["Transaction", "not_kept"]
+__all__ = ["Transaction", "begin_record", "not_kept"]
 
 
 class Transaction:
@@ -156,7 +156,7 @@ class Transaction:
                 return cls._rewrite(files, path, journal, base, base.manifest, copying)
             # A tail that no journal speaks of is not ours to cut: it stays, dead, and the save goes behind it.
             start = base.size
-            journal.restart(_begin_record("append", start))
+            journal.restart(begin_record("append", start))
             return cls(files, path, journal, file, base, start)
         except BaseException:
             file.close()
@@ -229,7 +229,7 @@ class Transaction:
         kind: Literal["new", "rewrite"],
     ) -> Transaction:
         """Begin a file beside the archive, which is to become it."""
-        journal.restart(_begin_record(kind, 0))
+        journal.restart(begin_record(kind, 0))
         try:
             file = files.open(part_path(path), "x")
         except StorageError as error:
@@ -321,7 +321,7 @@ class Transaction:
         with contextlib.suppress(StorageError):
             self._file.truncate(offset)
         with contextlib.suppress(StorageError):
-            self._journal.restart(_begin_record(self._kind, self.region.start))
+            self._journal.restart(begin_record(self._kind, self.region.start))
         self.region.rewind(offset)
 
     def _publish(self) -> None:
@@ -390,7 +390,8 @@ def not_kept(reason: str) -> IntegrityError:
     )
 
 
-def _begin_record(kind: str, committed: int) -> dict[str, Any]:
+def begin_record(kind: str, committed: int) -> dict[str, Any]:
+    """Return the first record of a journal: who writes the archive, and what length a crash leads back to."""
     record: dict[str, Any] = {"kind": "begin", "new": kind == "new", "pid": os.getpid(), "host": socket.gethostname()}
     # While an archive is rewritten nothing happens to the file that has its name: there is no length to go back to.
     return record if kind == "rewrite" else record | {"committed": committed}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-import socket
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +18,7 @@ from typing import Final
 from kamaros_gui.archive.blobs import EntryTable
 from kamaros_gui.archive.building import now_iso
 from kamaros_gui.archive.claims import Claim, claims, needs_of
-from kamaros_gui.archive.commit import Transaction
+from kamaros_gui.archive.commit import Transaction, begin_record
 from kamaros_gui.archive.container import MIMETYPE, MIMETYPE_NAME, Container, run_reader
 from kamaros_gui.archive.foreign import MANIFEST_NAMES, is_own_manifest, looks_like_manifest
 from kamaros_gui.archive.manifest import MANIFEST_NAME, Manifest
@@ -335,9 +334,7 @@ def _holds_foreign_manifest(pool: Pool) -> bool:
 def _begin(files: FilePrimitives, path: str, journal: Journal, file: RandomAccess) -> Transaction:
     """Begin to append behind all there is; there may be no state before to go on from."""
     size = file.size()
-    journal.restart(
-        {"kind": "begin", "new": False, "committed": size, "pid": os.getpid(), "host": socket.gethostname()}
-    )
+    journal.restart(begin_record("append", size))
     nothing = Container(path, file, Directory([], size, size, b"", 0), [])
     return Transaction(files, path, journal, file, nothing, size)
 

@@ -219,7 +219,7 @@ async def check_sound(files: FileSystemAdapter, archive: str, workers: Workers, 
 
 
 async def restored(files: FileSystemAdapter, archive: str, target: str, workers: Workers) -> list[dict[str, Any]]:
-    """Restore every version, oldest first; return path → kind, content, mode and time of each."""
+    """Restore every version, oldest first; return what :func:`tree` finds of each."""
     manager = JCFManager(archive, CONFIG, workers, files)
     found = []
     for number, version in enumerate(reversed(await manager.history())):
@@ -233,7 +233,7 @@ async def restored(files: FileSystemAdapter, archive: str, target: str, workers:
 
 
 def tree(files: FileSystemAdapter, folder: str, prefix: str = "") -> dict[str, Any]:
-    """Return relative path → kind, content, mode and time of everything in *folder*."""
+    """Return relative path → kind, content, mode and, but for folders, time of everything in *folder*."""
     found: dict[str, Any] = {}
     for name, status in files.list(folder):
         assert not isinstance(status, Exception)
@@ -243,5 +243,7 @@ def tree(files: FileSystemAdapter, folder: str, prefix: str = "") -> dict[str, A
         content = files.read_link(path) if status.kind == "symlink" else b""
         if status.kind == "file":
             content = read_file(files, path)
-        found[prefix + name] = (status.kind, content, status.mode, status.mtime_ns)
+        # A folder without an entry of its own has the time at which it was restored.
+        time = 0 if status.kind == "directory" else status.mtime_ns
+        found[prefix + name] = (status.kind, content, status.mode, time)
     return found
