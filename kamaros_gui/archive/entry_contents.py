@@ -59,8 +59,8 @@ class EntryContents:
 
     def read_link(self, path: str) -> bytes:
         """Return the target of a link; raises as :meth:`read_whole`."""
-        _, entry = self._find(path)
-        return read_entry(self._view.container.file, entry, SMALL_FILE_LIMIT, self._view.container.tolerated)
+        state, entry = self._find(path)
+        return self._read(path, state, entry, SMALL_FILE_LIMIT)
 
     def opening(self, path: str) -> Callable[[], Awaitable[ByteStream]]:
         """Return what opens a large file as a stream; raises as :meth:`read_whole`."""
@@ -80,6 +80,12 @@ class EntryContents:
             )
 
         return opens
+
+    def _read(self, path: str, state: FileState, entry: ZipEntry, limit: int) -> bytes:
+        data = read_entry(self._view.container.file, entry, limit, self._view.container.tolerated)
+        if state.hash and hashlib.sha256(data).hexdigest() != state.hash:
+            raise IntegrityError(f"{path} is damaged: its SHA-256 is not the one that was saved.")
+        return data
 
     def _find(self, path: str) -> tuple[FileState, ZipEntry]:
         state = self._view.states.get(path)

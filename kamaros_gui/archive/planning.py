@@ -128,9 +128,10 @@ class _Place:
         """Return the path in the archive of *relative*, a path on disk, and its raw name; see :func:`stored_path`."""
         path, raw_name = stored_path(relative)
         path = self._prefix + path
-        if self._raw_prefix == self._prefix.encode():
-            return path, raw_name and base64.b64encode(self._raw_prefix + base64.b64decode(raw_name)).decode()
-        return path, base64.b64encode(self._raw_prefix + os.fsencode(relative)).decode()
+        if not raw_name and self._raw_prefix == self._prefix.encode():
+            return path, ""
+        whole, raw_name = stored_path(os.fsdecode(self._raw_prefix + os.fsencode(relative)))
+        return path, raw_name if whole == path else ""
 
 
 class _Builder:

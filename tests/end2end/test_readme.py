@@ -45,7 +45,7 @@ async def test_every_python_block_runs(
     await run(manager.replace("/media/", ""), names)
     async with await JCFManager.open("project.jcf") as opened:
         paths = {entry.path for entry in (await opened.list_files()).entries}
-    assert {"video.mp4", "notes.txt", "page.html", "photos/one.jpg"} <= paths
+    assert {"video.mp4", "notes.txt", "page.html", "photos 2026/one.jpg"} <= paths
     assert (tmp_path / "out" / "video.mp4").read_bytes() == noise(2 << 20)
     await run(streams, names)
     assert LocalAdapter().read_whole("copy.iso", 4 << 20)[0] == noise(3 << 20)

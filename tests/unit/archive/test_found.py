@@ -85,3 +85,16 @@ async def test_file_saved_into_a_folder_whose_name_only_looks_escaped_can_be_res
         assert await listed(manager) == ["x%0Ay/b/new%0Aline"]
         report = await manager.restore_version("HEAD", "/out")
     assert (report.restored, report.issues) == (1, ())
+
+
+async def test_file_added_where_a_name_was_escaped_keeps_that_name() -> None:
+    files = place()
+    write_file(files, "/disk/new\nline", b"a")
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        first = await manager.save(["/disk/new\nline"])
+        await manager.add_file("new%0Aline", b"a")
+        assert (await manager.save_checkpoint()).id == first.version
+        await manager.add_file("new%0Aline", b"b")
+        await manager.save_checkpoint()
+        await manager.restore_version("HEAD", "/out")
+    assert names(files, "/out") == ["new\nline"]
