@@ -197,6 +197,7 @@ class _Builder:
     def _record(self, packed: PackedEntry, before: FileRecord | None) -> FileRecord:
         found, path = packed.item.found, packed.item.path
         mtime_ns = max(-_LARGEST_NUMBER, min(packed.mtime_ns, _LARGEST_NUMBER))
+        own = self._manifest.file_map.get(path)
         record = FileRecord(
             inode_id=before.inode_id if before else next(self._ids),
             type=found.kind,
@@ -207,7 +208,8 @@ class _Builder:
             mtime_ns=mtime_ns,
             mime=(mimetypes.guess_type(path)[0] or "") if found.kind == "file" else "",
             mode=packed.mode & 0o7777,
-            raw_name=self._changes.raw_names.get(path, ""),
+            # A path has one spelling on disk: what was recorded once holds for content from elsewhere too.
+            raw_name=self._changes.raw_names.get(path) or (own.raw_name if own is not None else ""),
         )
         identifiable = 0 <= packed.inode <= _LARGEST_NUMBER and abs(packed.ctime_ns) <= _LARGEST_NUMBER
         if found.kind == "file" and identifiable and not _is_racy(packed, self._changes.started_ns):

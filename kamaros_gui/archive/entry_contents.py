@@ -45,22 +45,28 @@ class EntryContents:
             found = WalkItem(path, path, state.type, size, state.mtime_ns, 0, mode, 0)
             yield SaveItem(found, path, entry_name(path, state.type))
 
+    def is_small(self, item: SaveItem) -> bool:
+        """Whether *item* can be read in one call: also packed it has no more than ``SMALL_FILE_LIMIT`` bytes."""
+        if item.found.kind != "file":
+            return True
+        state = self._view.states[item.found.source]
+        entry = self._view.entry_of(item.found.source, state)
+        packed = entry.compressed_size if entry is not None else 0
+        return max(item.found.size, packed) <= SMALL_FILE_LIMIT
+
     def read_whole(self, path: str, limit: int) -> tuple[bytes, FileStatus]:
         """Return the content of a file and its status.
 
         Raises:
             IntegrityError, UnsupportedEntryError: it can't be read, or is not what was saved.
         """
-        state, entry = self._find(path)
-        container = self._view.container
-        data = read_entry(container.file, entry, limit, container.tolerated, sha256=state.hash)
+        state, data = self._read(path, limit)
         status = FileStatus("file", len(data), state.mtime_ns, 0, stat.S_IFREG | state.mode, 0, 0)
         return data, status
 
     def read_link(self, path: str) -> bytes:
         """Return the target of a link; raises as :meth:`read_whole`."""
-        state, entry = self._find(path)
-        return self._read(path, state, entry, SMALL_FILE_LIMIT)
+        return self._read(path, SMALL_FILE_LIMIT)[1]
 
     def opening(self, path: str) -> Callable[[], Awaitable[ByteStream]]:
         """Return what opens a large file as a stream; raises as :meth:`read_whole`."""
@@ -81,11 +87,10 @@ class EntryContents:
 
         return opens
 
-    def _read(self, path: str, state: FileState, entry: ZipEntry, limit: int) -> bytes:
-        data = read_entry(self._view.container.file, entry, limit, self._view.container.tolerated)
-        if state.hash and hashlib.sha256(data).hexdigest() != state.hash:
-            raise IntegrityError(f"{path} is damaged: its SHA-256 is not the one that was saved.")
-        return data
+    def _read(self, path: str, limit: int) -> tuple[FileState, bytes]:
+        state, entry = self._find(path)
+        container = self._view.container
+        return state, read_entry(container.file, entry, limit, container.tolerated, sha256=state.hash)
 
     def _find(self, path: str) -> tuple[FileState, ZipEntry]:
         state = self._view.states.get(path)

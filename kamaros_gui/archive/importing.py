@@ -21,7 +21,6 @@ from kamaros_gui.archive.views import VersionView, view_version
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import ArchiveError, NotFoundError
-from kamaros_gui.base.limits import SMALL_FILE_LIMIT
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import SaveReport
 from kamaros_gui.base.texts import display_path
@@ -179,8 +178,8 @@ async def _add_version(
     progress = control.progress
     progress.files_total, progress.bytes_total = len(items), sum(item.found.size for item in items)
     progress.phase = Phase.TRANSFERRING
-    small = [item for item in items if item.found.size <= SMALL_FILE_LIMIT]
-    large = [(item, contents.opening(item.found.source)) for item in items if item.found.size > SMALL_FILE_LIMIT]
+    small = [item for item in items if contents.is_small(item)]
+    large = [(item, contents.opening(item.found.source)) for item in items if not contents.is_small(item)]
     await checkpoint.add_entries(small, contents, large, control)
 
 
