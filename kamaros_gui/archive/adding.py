@@ -7,7 +7,7 @@ import dataclasses
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from kamaros_gui.archive.checkpoint import Checkpoint
@@ -24,7 +24,7 @@ from kamaros_gui.pipeline import Content, PackedEntry, SaveItem, Workers, conten
 from kamaros_gui.storage.adapter import FileSystemAdapter
 from kamaros_gui.storage.walk import WalkItem
 
-__all__ = ["Added", "add_content", "add_disk_file", "check_path", "paths_below"]
+__all__ = ["Added", "add_content", "add_disk_file", "check_path", "paths_below", "stored_name"]
 
 _LATEST: Final = 9_223_372_036
 """Seconds from the epoch whose nanoseconds are a number of 64 bits."""
@@ -107,7 +107,7 @@ def paths_below(checkpoint: Checkpoint, paths: Iterable[str]) -> set[str]:
     in_order = sorted(held)
     found: set[str] = set()
     for path in paths:
-        wanted = check_folder(path)
+        wanted = stored_name(held, path)
         first = bisect.bisect_left(in_order, wanted + "/")
         last = bisect.bisect_left(in_order, wanted + "0")  # the character behind the slash
         below = in_order[first:last] if wanted else []
@@ -119,6 +119,15 @@ def paths_below(checkpoint: Checkpoint, paths: Iterable[str]) -> set[str]:
             )
         found.update(below)
     return found
+
+
+def stored_name(held: Container[str], path: str) -> str:
+    """Return *path* in normal form; as it is, where that is what the archive has: an old name need not be a good one.
+
+    Raises:
+        UnsafeNameError: it can't be a name in an archive.
+    """
+    return path if path in held else check_folder(path)
 
 
 def _checked(checkpoint: Checkpoint, path: str) -> str:

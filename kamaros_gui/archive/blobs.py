@@ -25,9 +25,30 @@ from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.primitives import ReadAccess
 from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size
 
-__all__ = ["EntryTable", "header_size_of"]
+__all__ = ["EntryTable", "Placed", "header_size_of"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Placed:
+    """Where the entries lie that a file had to begin with.
+
+    Args:
+        entries: of the directory.
+        end: where they end at the latest: the directory's offset.
+    """
+
+    def __init__(self, entries: Sequence[ZipEntry] = (), end: int = 0) -> None:
+        self._entries = entries
+        self._end = end
+        self._starts: list[int] | None = None
+
+    def limit_of(self, entry: ZipEntry) -> int:
+        """Return where what follows *entry* begins."""
+        if self._starts is None:  # most saves give no entry another name
+            self._starts = sorted(each.header_offset for each in self._entries)
+        index = bisect.bisect_right(self._starts, entry.header_offset)
+        return self._starts[index] if index < len(self._starts) else self._end
 
 
 @dataclasses.dataclass(slots=True)
@@ -38,7 +59,7 @@ class EntryTable:
         file: the archive, open for reading.
         region: where an entry without room in its header is copied to.
         entries: name → entry.
-        boundaries: offsets in the file where an entry or the directory begins, ascending.
+        placed: where the entries it began with lie.
         patches: local headers to rewrite after the commit.
         dead_bytes: bytes of entries that were dropped.
         copying: what goes on beside a copy.
@@ -47,7 +68,7 @@ class EntryTable:
     file: ReadAccess
     region: AppendRegion
     entries: dict[str, ZipEntry]
-    boundaries: Sequence[int] = ()
+    placed: Placed = dataclasses.field(default_factory=Placed)
     patches: list[HeaderPatch] = dataclasses.field(default_factory=list)
     dead_bytes: int = 0
     copying: Copying = dataclasses.field(default_factory=Copying)
@@ -105,7 +126,7 @@ class EntryTable:
         Raises:
             ZipFormatError: its header is damaged; nothing may be written over it then.
         """
-        size = entry.header_size or checked_header_size(self.file, entry, self._limit_of(entry), own=True)
+        size = entry.header_size or checked_header_size(self.file, entry, self.placed.limit_of(entry), own=True)
         entry = msgspec.structs.replace(entry, header_size=size)
         try:
             header = encode_local_header(changed, size)
@@ -114,21 +135,6 @@ class EntryTable:
         else:
             self.patches.append((entry.header_offset, header))
         self.add(changed)
-
-    def _limit_of(self, entry: ZipEntry) -> int:
-        """Return where what follows *entry* begins."""
-        index = bisect.bisect_right(self.boundaries, entry.header_offset)
-        return self.boundaries[index] if index < len(self.boundaries) else self.region.start
-
-    def rename_new(self, entry: ZipEntry, name: str) -> ZipEntry:
-        """Return *entry*, which lies in the region and is not listed yet, under another name, its header rewritten."""
-        changed = msgspec.structs.replace(entry, name=name, raw_name=b"")
-        try:
-            header = encode_local_header(changed, entry.header_size)
-        except ValueError:
-            return self._copy(entry, changed)
-        self.region.patch(entry.header_offset, header)
-        return changed
 
     def _copy(self, entry: ZipEntry, changed: ZipEntry) -> ZipEntry:
         """Copy the compressed bytes of an entry whose header, written elsewhere, has no room for the new name."""

@@ -220,7 +220,10 @@ class _Builder:
         """Let the directory list the content of *packed* under its path."""
         table, name = self._table, packed.item.entry_name
         if packed.entry is not None:
-            table.add(packed.entry)
+            if packed.entry.name == name:
+                table.add(packed.entry)
+            else:  # moved after it was written
+                table.rewrite(packed.entry, msgspec.structs.replace(packed.entry, name=name))
             return
         if before is not None and _content(before) == _content(record):
             entry = table.take(name)

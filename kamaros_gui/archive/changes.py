@@ -87,7 +87,8 @@ class Changes:
 
     def note_move(self, old: str, new: str) -> None:
         """Note that *old*, with everything below it, was moved to *new*, as one step for the rename log."""
-        for index, (first, last) in enumerate(self.moves):
+        for index in reversed(range(len(self.moves))):  # the name may have been used before
+            first, last = self.moves[index]
             if last == old:
                 del self.moves[index]
                 old = first

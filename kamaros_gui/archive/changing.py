@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-from kamaros_gui.archive.adding import check_path, paths_below
+from kamaros_gui.archive.adding import check_path, paths_below, stored_name
 from kamaros_gui.archive.building import NextState, VersionLabel
 from kamaros_gui.archive.checking import check_entries
 from kamaros_gui.archive.checkpoint import Checkpoint
@@ -154,7 +154,7 @@ def remove_paths(checkpoint: Checkpoint, paths: Iterable[str]) -> int:
     return len(found)
 
 
-async def move_paths(checkpoint: Checkpoint, old: str, new: str, control: RunControl) -> int:
+def move_paths(checkpoint: Checkpoint, old: str, new: str) -> int:
     """Give *old*, a file or a folder with everything in it, the path *new*; return how many entries that are.
 
     Where *new* ends with ``/``, or is a folder, *old* moves into it and keeps its last name.
@@ -165,7 +165,7 @@ async def move_paths(checkpoint: Checkpoint, old: str, new: str, control: RunCon
         ArchiveError: something else is called *new*, or a file is in the way of its folder.
     """
     found = paths_below(checkpoint, (old,))
-    start = check_folder(old)
+    start = stored_name(checkpoint.paths(), old)
     goal = _goal(checkpoint, start, new)
     if goal == start:
         return 0
@@ -177,7 +177,7 @@ async def move_paths(checkpoint: Checkpoint, old: str, new: str, control: RunCon
     if checkpoint.kind_of(goal) is not None:
         raise ArchiveError(f"There is a “{goal}” already.", hint="Remove it first, or use another name.")
     known = any(checkpoint.record_of(path) is not None for path in moves)
-    await checkpoint.move(moves, control)
+    checkpoint.move(moves)
     if known:
         checkpoint.changes.note_move(start, goal)
     return len(moves)

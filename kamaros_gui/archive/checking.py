@@ -9,7 +9,7 @@ from kamaros_gui.archive.history import encrypted_hashes
 from kamaros_gui.archive.manifest import LISTING_PREFIX, Manifest
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.errors import KamarosError
+from kamaros_gui.base.errors import KamarosError, StorageError
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.pipeline import RestoreFlow, RestoreItem, Workers
 from kamaros_gui.storage.primitives import FilePrimitives, ReadAccess
@@ -42,6 +42,7 @@ async def check_entries(
 
     Raises:
         AbortError: the control's signal was aborted (or whatever its reason is).
+        StorageError: the archive can't be read, which says nothing of its content.
     """
     control.progress.phase = Phase.VERIFYING
     sealed = await workers.compute(encrypted_hashes, manifest)
@@ -52,14 +53,19 @@ async def check_entries(
         if not entry.encrypted:
             items.append(RestoreItem(entry.name, entry, "" if digest in sealed else digest))
     damaged: list[tuple[str, KamarosError]] = []
+    unreadable: list[StorageError] = []
 
     def on_outcome(item: RestoreItem, error: KamarosError | None) -> None:
-        if error is not None:
+        if isinstance(error, StorageError):
+            unreadable.append(error)
+        elif error is not None:
             damaged.append((item.path, error))
 
     unseen = RunControl(control.signal)
     unseen.gate = control.gate
     await RestoreFlow(files, file, config, workers, unseen, on_outcome).run(items)
+    if unreadable:
+        raise unreadable[0]
     return damaged
 
 

@@ -104,9 +104,13 @@ class Checkpoint:
     def known_hash(self, path: str, kind: str) -> str:
         """Return the hash of the content that *path*, of that kind, can keep as it is; empty where there is none."""
         record = self.record_of(path)
-        if record is None or record.type != kind or self.changes.was_offered(path):
+        if record is None or record.type != kind or self.changes.was_offered(path) or not self._holds(path, record):
             return ""
         return record.current_hash
+
+    def _holds(self, path: str, record: FileRecord) -> bool:
+        """Whether the archive has the content of what is at *path*; what it has lost is written anew."""
+        return entry_name(self.changes.origin_of(path) or path, record.type) in self.table.entries
 
     def paths(self) -> set[str]:
         """Return every path there is now: those of HEAD, moved and not deleted, and those that were added."""
@@ -155,10 +159,13 @@ class Checkpoint:
         await flow.run_small(small, contents)
         for item, opens in large:
             await control.checkpoint()
+            counted = control.progress.bytes_done
             try:
                 await flow.add(item, await opens())
             except (IntegrityError, UnsupportedEntryError) as error:
                 control.add_issue(item.path, str(error))
+                control.progress.bytes_done = counted + item.found.size
+                control.progress.files_done += 1
 
     async def add_file(self, item: SaveItem, control: RunControl) -> PackedEntry:
         """Add one file on disk.
@@ -213,47 +220,26 @@ class Checkpoint:
             self.changes.drop(path)
             record = self.record_of(path)
             if record is not None:
-                self.changes.delete(path, "" if keep(path) else record.current_hash)
+                is_free = self._holds(path, record) and not keep(path)
+                self.changes.delete(path, record.current_hash if is_free else "")
 
-    async def move(self, moves: dict[str, str], control: RunControl) -> None:
-        """Let each path be where *moves* says; nothing may be there.
-
-        Raises:
-            AbortError: the signal was aborted (or whatever its reason is); nothing was moved.
-            DiskFullError, StorageError: the archive can't be written; nothing was moved.
-        """
-        region, changes = self.transaction.region, self.changes
-        position, dead_bytes = region.position, self.table.dead_bytes
-        self._steer(control)
-        again: dict[str, PackedEntry] = {}
-        try:
-            for old in changes.packed.keys() & moves.keys():
-                again[old] = await self._workers.io(self._repathed, changes.packed[old], moves[old])
-        except BaseException:
-            region.rewind(position)
-            self.table.dead_bytes = dead_bytes
-            raise
+    def move(self, moves: dict[str, str]) -> None:
+        """Let each path be where *moves* says; nothing may be there. Headers are written with the commit."""
         self._known_parents = None
         for old, new in moves.items():
+            packed = self.changes.packed.pop(old, None)
             if self.record_of(old) is not None:
-                changes.move(old, new)
-            if old in again:
-                del changes.packed[old]
-                changes.packed[new] = again[old]
-                changes.raw_names.pop(old, None)
+                self.changes.move(old, new)
+            if packed is not None:
+                item = dataclasses.replace(packed.item, path=new, entry_name=entry_name(new, packed.item.found.kind))
+                self.changes.packed[new] = dataclasses.replace(packed, item=item)
+                self.changes.raw_names.pop(old, None)
 
     def _steer(self, control: RunControl) -> None:
         """Let *control* stop the copies of entries."""
         self.table.copying = Copying(
             check_abort=steered_copying(self._files, self.transaction.path, control).check_abort
         )
-
-    def _repathed(self, packed: PackedEntry, path: str) -> PackedEntry:
-        """Return *packed* as it is to be at *path*, with a local header that says so."""
-        name = entry_name(path, packed.item.found.kind)
-        item = dataclasses.replace(packed.item, path=path, entry_name=name)
-        entry = packed.entry and self.table.rename_new(packed.entry, name)
-        return dataclasses.replace(packed, item=item, entry=entry)
 
     async def commit(self, label: VersionLabel, control: RunControl) -> NextState:
         """Make the changes one version; where there are none, leave the archive as it was.
@@ -325,9 +311,10 @@ class Checkpoint:
             return False
         control.progress.phase = Phase.VERIFYING
         items = [
-            (packed.item.path, packed.sha256, state.table.entries[packed.item.entry_name])
+            (packed.item.path, packed.sha256, entry)
             for packed in self.changes.packed.values()
             if packed.entry is not None or packed.reused
+            if (entry := state.table.entries.get(packed.item.entry_name)) is not None
         ]
         await check_content(self._files, self.transaction.region.file, items, config, self._workers, control.signal)
         return True
@@ -376,6 +363,7 @@ class Checkpoint:
                 self._files,
                 options,
                 self.base.file_map,
+                self.table.entries,
                 reread=self._config.reread_unchanged,
                 ignore=_identities(self._files, self.transaction.path),
                 should_stop=lambda: signal.aborted,
@@ -386,8 +374,9 @@ class Checkpoint:
         await control.checkpoint()
         for problem in found.problems:
             control.add_issue(problem.path, problem.reason, "skipped" if problem.skipped else "failed")
-        progress.files_total = progress.files_done + len(found.items)
-        progress.bytes_total = progress.bytes_done + found.content_bytes
+        # Of several plans in a row, such as those of an import, the first may have been told of all.
+        progress.files_total = max(progress.files_total or 0, progress.files_done + len(found.items))
+        progress.bytes_total = max(progress.bytes_total or 0, progress.bytes_done + found.content_bytes)
         return found
 
 

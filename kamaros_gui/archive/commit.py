@@ -29,7 +29,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from kamaros_gui.archive.container import MIMETYPE, Container
+from kamaros_gui.archive.container import MIMETYPE, Container, recorded_patches
 from kamaros_gui.archive.copying import Copying
 from kamaros_gui.archive.foreign import upgrade_manifest
 from kamaros_gui.archive.manifest import Manifest
@@ -288,7 +288,7 @@ class Transaction:
                     "offset": offset,
                     "length": len(tail),
                     "sha256": hashlib.sha256(tail).hexdigest(),
-                    "patches": [[at, data.hex()] for at, data in patches],
+                    "patches": recorded_patches(patches),
                 },
                 sync=True,
             )

@@ -78,7 +78,9 @@ async def compact_after_save(
     Nothing that goes wrong here, an abort neither, may look as if the save had failed: the archive then stays as it is.
     """
     try:
-        report = await compact(files, archive, config, workers, RunControl(control.signal))
+        unseen = RunControl(control.signal)  # the counters are those of the save
+        unseen.gate = control.gate
+        report = await compact(files, archive, config, workers, unseen)
     except Exception as error:  # whatever an abort gives as its reason, too: the version is there
         logger.info("%s was not compacted: %s", archive, error, exc_info=not isinstance(error, KamarosError))
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from kamaros_gui.archive.foreign import (
@@ -50,6 +50,7 @@ __all__ = [
     "committed_end",
     "entry_name",
     "pending_patches",
+    "recorded_patches",
 ]
 
 MIMETYPE_NAME: Final = "mimetype"
@@ -309,7 +310,12 @@ def committed_end(journal: list[dict[str, Any]], file: ReadAccess) -> int | None
 
 def pending_patches(commit: dict[str, Any]) -> list[tuple[int, bytes]]:
     """Local headers (offset, bytes) that are to be rewritten after the *commit* announced in a journal."""
-    return [(int(at), bytes.fromhex(data)) for at, data in commit.get("patches", [])]
+    return [(int(at), bytes.fromhex(data).ljust(int(size), b"\0")) for at, size, data in commit.get("patches", [])]
+
+
+def recorded_patches(patches: Sequence[tuple[int, bytes]]) -> list[tuple[int, int, str]]:
+    """Return *patches* as a journal has them: offset, length, and hex without the zeros at the end."""
+    return [(at, len(data), data.rstrip(b"\0").hex()) for at, data in patches]
 
 
 def tail_is_complete(commit: dict[str, Any], file: ReadAccess) -> bool:

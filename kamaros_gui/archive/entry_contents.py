@@ -28,14 +28,14 @@ class EntryContents:
         view: the version; its archive stays open.
         chunk_size: bytes per chunk of a large file.
         workers: threads.
-        control: abort, pause.
     """
 
-    def __init__(self, view: VersionView, chunk_size: int, workers: Workers, control: RunControl) -> None:
+    def __init__(self, view: VersionView, chunk_size: int, workers: Workers) -> None:
         self._view = view
         self._chunk_size = chunk_size
         self._workers = workers
-        self._control = RunControl(control.signal)
+        # Whoever reads a stream aborts and pauses it, and waits for its end; it must not end by itself meanwhile.
+        self._control = RunControl()
 
     def items(self) -> Iterator[SaveItem]:
         """Yield what is to be saved, each under its own path."""

@@ -15,18 +15,19 @@ from kamaros_gui.archive.changing import change, copy_archive
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import Container, entry_name
 from kamaros_gui.archive.entry_contents import EntryContents
+from kamaros_gui.archive.history import hashes_in_use
 from kamaros_gui.archive.paths import check_folder, moved_raw_name
 from kamaros_gui.archive.planning import SaveOptions
 from kamaros_gui.archive.views import VersionView, view_version
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
-from kamaros_gui.base.errors import ArchiveError, NotFoundError
+from kamaros_gui.base.errors import ArchiveError, IntegrityError, NotFoundError, ZipFormatError
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import SaveReport
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.pipeline import SaveItem, Workers
 from kamaros_gui.storage.adapter import FileSystemAdapter
-from kamaros_gui.storage.walk import WalkItem
+from kamaros_gui.storage.walk import WalkItem, walk_tree
 from kamaros_gui.zipfmt import unsafe_reason
 
 __all__ = ["ImportOptions", "import_from"]
@@ -41,7 +42,8 @@ class ImportOptions:
         version: import this one version of an archive, as one new version; ``None`` for its whole history, which needs
             a new archive.
         into: folder inside the archive, empty for its root; not for a whole history.
-        message: recorded with the version; versions of a folder are called as their sub-folders without it.
+        message: recorded with the version; versions of a folder are called as their sub-folders without it. A
+            whole history keeps its own.
         author: likewise.
     """
 
@@ -99,7 +101,7 @@ async def import_from(
                 raise ArchiveError(
                     "A whole history can't be imported into a folder.", hint="Import one version, such as HEAD."
                 )
-            return await copy_archive(files, archive, container, config, workers, control)
+            return await _import_history(files, archive, container, config, workers, control)
         view = await workers.io(view_version, container, options.version or "HEAD")
 
         async def add(checkpoint: Checkpoint) -> None:
@@ -109,6 +111,51 @@ async def import_from(
         return await change(files, archive, add, label, config, workers, control, create=True)
     finally:
         container.close()
+
+
+# --------------------------------------------------------------------------------------------- a whole history
+
+
+async def _import_history(
+    files: FileSystemAdapter,
+    archive: str,
+    container: Container,
+    config: JCFConfig,
+    workers: Workers,
+    control: RunControl,
+) -> SaveReport:
+    for path, reason in await workers.io(lambda: list(_lost(container))):
+        control.add_issue(path, reason)
+    try:
+        return await copy_archive(files, archive, container, config, workers, control)
+    except ZipFormatError as error:
+        raise ZipFormatError(
+            f"{display_path(container.path)} is damaged: {error}",
+            hint="Repair it first (verify --repair), or import single versions, which leaves out what is damaged.",
+        ) from error
+
+
+def _lost(container: Container) -> Iterator[tuple[str, str]]:
+    """Yield (path, reason) of what the manifest names and no entry holds: a copy of all entries would not tell."""
+    manifest = container.manifest
+    if manifest is None:
+        return
+    held, head = container.by_hash(), manifest.refs.get("head", "")
+    for path, record in manifest.file_map.items():
+        if (
+            record.type != "directory"
+            and entry_name(path, record.type) not in container.entries
+            and record.current_hash not in held
+        ):
+            yield path, f"{path} is in the manifest, but not in the archive."
+    try:
+        used = hashes_in_use(manifest)
+    except IntegrityError as error:
+        yield display_path(container.path), str(error)
+        return
+    for digest, (path, version) in used.items():
+        if digest not in held and version != head:
+            yield path, f"The content of {path} in version {version[:8]} is not in the archive."
 
 
 # ------------------------------------------------------------------------------------------ a folder of versions
@@ -127,15 +174,34 @@ async def _import_folder(
     folders = await workers.io(_sub_folders, files, options.source, control)
 
     async def add(checkpoint: Checkpoint) -> None:
-        for index, folder in enumerate(folders):
+        progress = control.progress
+        found = await workers.io(lambda: [_measure(files, folder, control) for folder in folders])
+        await control.checkpoint()
+        progress.files_total, progress.bytes_total = (sum(column) for column in zip(*found, strict=True))
+        for index, (folder, (count, size)) in enumerate(zip(folders, found, strict=True)):
             name = os.path.basename(folder)
             save = SaveOptions(paths=(os.path.join(folder, "."),), into=options.into, mirror=True)
-            await checkpoint.add_paths(save, control)
+            plan = await checkpoint.add_paths(save, control)
+            # What need not be read counts as done.
+            progress.add_files(max(0, count - len(plan.items)), max(0, size - plan.content_bytes))
             if index < len(folders) - 1:
                 await checkpoint.advance(VersionLabel(options.message or name, options.author), control)
 
     label = VersionLabel(options.message or os.path.basename(folders[-1]), options.author)
     return await change(files, archive, add, label, config, workers, control, create=True)
+
+
+def _measure(files: FileSystemAdapter, folder: str, control: RunControl) -> tuple[int, int]:
+    """Return how much there is below *folder*: items and bytes. What can't be read is told later."""
+    sizes: list[int] = []
+    walk_tree(
+        files,
+        [os.path.join(folder, ".")],
+        should_stop=lambda: control.signal.aborted,
+        on_item=lambda item: sizes.append(item.size),
+        on_problem=lambda _problem: None,
+    )
+    return len(sizes), sum(sizes)
 
 
 def _sub_folders(files: FileSystemAdapter, source: str, control: RunControl) -> list[str]:
@@ -155,10 +221,10 @@ def _sub_folders(files: FileSystemAdapter, source: str, control: RunControl) -> 
     return sorted(found, key=lambda path: _natural(os.path.basename(path)))
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Return a key that sorts numbers inside names by their value."""
     parts = re.findall(r"(\d+)|(\D+)", name)
-    return [(0, int(digits), digits) if digits else (1, 0, text) for digits, text in parts]
+    return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts], name
 
 
 # ----------------------------------------------------------------------------------------------- one version
@@ -173,7 +239,7 @@ async def _add_version(
     control: RunControl,
 ) -> None:
     """Add what *view* holds below the folder *into*."""
-    contents = EntryContents(view, config.chunk_size, workers, control)
+    contents = EntryContents(view, config.chunk_size, workers)
     items = await workers.io(_placed, checkpoint, view, contents, check_folder(into), control)
     progress = control.progress
     progress.files_total, progress.bytes_total = len(items), sum(item.found.size for item in items)

@@ -138,19 +138,11 @@ class ManagerCore:
         await self.close()
 
     async def _change(
-        self, apply: Callable[[Checkpoint, RunControl], Awaitable[None]], label: VersionLabel, operation: Operation
+        self, apply: Callable[[Checkpoint], Awaitable[None]], label: VersionLabel, operation: Operation
     ) -> SaveReport:
         async def work(running: RunControl) -> SaveReport:
             async with self._pending.none(running):
-                return await change(
-                    self._files,
-                    self.path,
-                    lambda checkpoint: apply(checkpoint, running),
-                    label,
-                    self.config,
-                    self._workers,
-                    running,
-                )
+                return await change(self._files, self.path, apply, label, self.config, self._workers, running)
 
         return await operation.run(work)
 

@@ -140,7 +140,7 @@ class WritingManager(ManagerCore):
         """
         wanted = several(paths)
 
-        async def apply(checkpoint: Checkpoint, _running: RunControl) -> None:
+        async def apply(checkpoint: Checkpoint) -> None:
             remove_paths(checkpoint, wanted)
 
         return await self._change(apply, VersionLabel(message, author), Operation(signal, on_progress, control))
@@ -178,8 +178,8 @@ class WritingManager(ManagerCore):
             DiskFullError, StorageError: the archive can't be written.
         """
 
-        async def apply(checkpoint: Checkpoint, running: RunControl) -> None:
-            await move_paths(checkpoint, path, new_path, running)
+        async def apply(checkpoint: Checkpoint) -> None:
+            move_paths(checkpoint, path, new_path)
 
         return await self._change(apply, VersionLabel(message, author), Operation(signal, on_progress, control))
 
@@ -271,7 +271,7 @@ class WritingManager(ManagerCore):
 
         async def work(running: RunControl) -> int:
             async with self._pending.changing(running) as checkpoint:
-                return await move_paths(checkpoint, path, new_path, running)
+                return move_paths(checkpoint, path, new_path)
 
         return await Operation().run(work)
 

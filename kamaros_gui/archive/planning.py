@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import fnmatch
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from kamaros_gui.archive.container import entry_name
 from kamaros_gui.archive.manifest import FileRecord
@@ -68,6 +68,7 @@ def make_plan(
     files: FilePrimitives,
     options: SaveOptions,
     head: dict[str, FileRecord],
+    held: Container[str],
     *,
     reread: bool,
     ignore: frozenset[tuple[int, int]],
@@ -80,6 +81,7 @@ def make_plan(
         files: where it is.
         options: what is to be saved.
         head: path → record of the newest version.
+        held: names of the entries the archive has; content it has lost is read again.
         reread: read files again although size, times and inode are as recorded.
         ignore: (device, inode) of the archive itself.
         should_stop: ends the walk early.
@@ -92,7 +94,7 @@ def make_plan(
     """
     into = check_folder(options.into)
     _check_parents(into, head)
-    builder = _Builder(head, into, reread=reread, on_found=on_found)
+    builder = _Builder(head, held, into, reread=reread, on_found=on_found)
     roots = walk_tree(
         files,
         _distinct_roots(files, options.paths),
@@ -136,11 +138,18 @@ class _Place:
 
 class _Builder:
     def __init__(
-        self, head: dict[str, FileRecord], into: str, *, reread: bool, on_found: Callable[[int], None]
+        self,
+        head: dict[str, FileRecord],
+        held: Container[str],
+        into: str,
+        *,
+        reread: bool,
+        on_found: Callable[[int], None],
     ) -> None:
         self.plan = SavePlan()
         self.kinds: dict[str, str] = {}
         self._head = head
+        self._held = held
         self._place = _Place(into, head)
         self._reread = reread
         self._on_found = on_found
@@ -157,13 +166,14 @@ class _Builder:
         if raw_name:
             plan.raw_names[path] = raw_name
         record = self._head.get(path)
-        if record is not None and record.type != found.kind:
+        name = entry_name(path, found.kind)
+        if record is not None and (record.type != found.kind or (found.kind != "directory" and name not in self._held)):
             record = None
         if record is not None and self._is_unchanged(found, record):
             plan.unchanged += found.kind != "directory"
             return
         known = record.current_hash if record is not None else ""
-        plan.items.append(SaveItem(found, path, entry_name(path, found.kind), known))
+        plan.items.append(SaveItem(found, path, name, known))
         plan.content_bytes += found.size
         if len(plan.items) % 1000 == 0:
             self._on_found(len(plan.items))
@@ -217,8 +227,12 @@ def _check_parents(into: str, head: dict[str, FileRecord]) -> None:
 
 def _replaced(kinds: dict[str, str], head: dict[str, FileRecord]) -> set[str]:
     """Return what HEAD has below paths that are no folders any more."""
-    files = {path for path, kind in kinds.items() if kind != "directory"}
-    return {path for path in head if any(parent in files for parent in _parents(path))}
+    folders: set[str] = set()
+    for path in {path.rpartition("/")[0] for path in head}:
+        folders.add(path)
+        folders.update(_parents(path))
+    files = {path for path in folders if kinds.get(path, "directory") != "directory"}
+    return {path for path in head if any(parent in files for parent in _parents(path))} if files else set()
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from kamaros_gui.archive.container import BLOB_PREFIX, MIMETYPE_NAME, Container, entry_name
+from kamaros_gui.archive.container import BLOB_PREFIX, MIMETYPE_NAME, STORE_PREFIX, Container, entry_name
 from kamaros_gui.archive.copying import Copying
 from kamaros_gui.archive.manifest import Manifest
 from kamaros_gui.archive.rawcopy import checked_header_size, copy_entry, without_descriptor
@@ -14,7 +14,7 @@ from kamaros_gui.base.errors import IntegrityError
 from kamaros_gui.base.limits import MIB
 from kamaros_gui.storage.append import AppendRegion
 from kamaros_gui.storage.primitives import ReadAccess
-from kamaros_gui.zipfmt import ZipEntry, encode_local_header, local_header_size
+from kamaros_gui.zipfmt import ZipEntry, encode_local_header, settled_header_size
 
 __all__ = ["check_copies", "copy_live_entries"]
 
@@ -49,7 +49,9 @@ def copy_live_entries(
         size = checked_header_size(base.file, found, ends[found.header_offset], own=not base.needs_upgrade)
         entry = msgspec.structs.replace(found, header_size=size)
         changed = without_descriptor(msgspec.structs.replace(entry, name=name, raw_name=b""))
-        header = encode_local_header(changed, local_header_size(name))
+        # Blobs only ever get shorter names: those of content that returns.
+        size = settled_header_size(changed, renamable=not name.startswith(STORE_PREFIX))
+        header = encode_local_header(changed, size)
         copy = copy_entry(
             base.file, entry, region, changed, header, check_abort=copying.check_abort, on_bytes=copying.on_bytes
         )

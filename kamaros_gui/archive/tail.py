@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from kamaros_gui.archive.blobs import EntryTable, header_size_of
+from kamaros_gui.archive.blobs import EntryTable, Placed, header_size_of
 from kamaros_gui.archive.commit import Transaction
 from kamaros_gui.archive.container import run_reader
 from kamaros_gui.archive.manifest import LISTING_PREFIX, MANIFEST_NAME, Manifest, Version, encode_manifest
@@ -30,16 +30,12 @@ _LISTING_LEVEL: Final = 6
 
 def first_table(transaction: Transaction) -> EntryTable:
     """Return the directory a transaction begins with."""
-    entries = transaction.entries
-    appended_to = transaction.appended_to
-    boundaries = [entry.header_offset for entry in entries]
-    if appended_to is not None:
-        boundaries.append(appended_to.directory.directory_offset)
+    entries, base = transaction.entries, transaction.appended_to
     return EntryTable(
         file=transaction.region.file,
         region=transaction.region,
         entries={entry.name: entry for entry in entries},
-        boundaries=sorted(boundaries),
+        placed=Placed(entries, base.directory.directory_offset if base is not None else 0),
     )
 
 

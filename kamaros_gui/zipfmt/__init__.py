@@ -22,6 +22,7 @@ from kamaros_gui.zipfmt.writer import (
     encode_plain_local_header,
     encode_tight_local_header,
     local_header_size,
+    settled_header_size,
 )
 
 __all__ = [
@@ -53,5 +54,6 @@ __all__ = [
     "read_local_header",
     "run_reads",
     "scan_archive",
+    "settled_header_size",
     "unsafe_reason",
 ]

@@ -3,7 +3,7 @@
 Nearly all headers are: made on a Unix system, without a comment, with the modification time as their only extra field,
 or with that and the ZIP64 offset of an entry beyond 4 GiB. Their fields stand at the same places, so that one slice
 with a step takes a byte of all of them, and what must hold for each is asked of all at once. Whatever is not as usual
-is left to :func:`kamaros_gui.zipfmt.central.parse_header`, header by header; so is every error.
+is left to :mod:`kamaros_gui.zipfmt.central`, which reads it header by header; so is every error.
 """
 
 from __future__ import annotations

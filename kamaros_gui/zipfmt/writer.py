@@ -70,6 +70,21 @@ def local_header_size(name: str) -> int:
     return LOCAL_HEADER.size + min(max(length + RENAME_GROWTH, BLOB_NAME_LENGTH), MASK16) + _EXTRAS_SIZE
 
 
+def settled_header_size(entry: ZipEntry, *, renamable: bool) -> int:
+    """Bytes for the local header of *entry*, whose sizes are known and will not change.
+
+    Args:
+        entry: as it will be.
+        renamable: whether it may get another name; then there is the room for that of :func:`local_header_size`.
+
+    Raises:
+        ValueError: the name can't be stored.
+    """
+    length = len(encode_name(entry.name))
+    room = min(max(length + RENAME_GROWTH, BLOB_NAME_LENGTH), MASK16) if renamable else length
+    return LOCAL_HEADER.size + room + len(_local_extra(entry)) + _GROWTH.size
+
+
 def encode_local_header(entry: ZipEntry, total_size: int) -> bytes:
     """Return the local file header of *entry* (APPNOTE 4.3.7), exactly *total_size* bytes long.
 

@@ -802,23 +802,24 @@ def set_capacity(files: MemoryAdapter, spare: int | None) -> None:
 
 
 async def test_full_disk_while_a_pending_folder_moves(archives: Archives) -> None:
-    """Nothing that was added is lost, nothing has moved, and the bytes of the attempt are not in the archive."""
+    """Nothing is written before the commit; one that fails loses nothing, and leaves none of its bytes behind."""
     assert isinstance(archives.files, MemoryAdapter)
     manager = await archives.make(SMALL)
     contents = {f"new/{number}": noise(50_000, number) for number in range(3)}
     for path, content in contents.items():
         await manager.add_file(path, content)
     set_capacity(archives.files, 70_000)
+    assert await manager.move_file("new", LONG) == 3
     with pytest.raises(DiskFullError):
-        await manager.move_file("new", LONG)
+        await manager.save_checkpoint()
     set_capacity(archives.files, None)
     await manager.save_checkpoint()
-    assert await past_of_head(manager) == SMALL | contents
+    assert await past_of_head(manager) == SMALL | {f"{LONG}{path[3:]}": each for path, each in contents.items()}
     await check(manager, archives.files)
 
 
-async def test_full_disk_after_some_headers_of_a_pending_folder_were_rewritten(archives: Archives) -> None:
-    """Those whose header had room are called again what they were called."""
+async def test_full_disk_after_some_headers_of_a_pending_folder_were_planned(archives: Archives) -> None:
+    """Where one of them has no room in its header, the others are not called anything else either."""
     assert isinstance(archives.files, MemoryAdapter)
     manager = await archives.make(SMALL)
     contents = {f"new/{number}": noise(500, number) for number in range(10)}
@@ -826,9 +827,12 @@ async def test_full_disk_after_some_headers_of_a_pending_folder_were_rewritten(a
     for path, content in contents.items():
         await manager.add_file(path, content)
     set_capacity(archives.files, 10_000)
+    folder = "a folder with a longer name, for which short ones have room"
+    await manager.move_file("new", folder)
     with pytest.raises(DiskFullError):
-        await manager.move_file("new", "a folder with a longer name, for which short ones have room")
+        await manager.save_checkpoint()
     set_capacity(archives.files, None)
+    await manager.move_file(folder, "new")
     await manager.save_checkpoint()
     assert await past_of_head(manager) == SMALL | contents
     await check(manager, archives.files)
