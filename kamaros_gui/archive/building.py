@@ -134,7 +134,8 @@ class _Builder:
     def take_deleted(self) -> None:
         """Let the deleted paths leave HEAD, except where a file in their way could not be read."""
         for path in sorted(self._changes.deleted):
-            if is_below_any(path, self._changes.unread):
+            replaced = path in self._changes.packed and path not in self._changes.moved
+            if replaced or is_below_any(path, self._changes.unread):
                 continue
             record = self._manifest.file_map.pop(path)
             self._supersede(path, record)

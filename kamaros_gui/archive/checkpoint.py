@@ -163,7 +163,7 @@ class Checkpoint:
             try:
                 await flow.add(item, await opens())
             except (IntegrityError, UnsupportedEntryError) as error:
-                control.add_issue(item.path, str(error))
+                control.add_issue(item.found.source, str(error))
                 control.progress.bytes_done = counted + item.found.size
                 control.progress.files_done += 1
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import stat
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from kamaros_gui.archive.adding import check_path
-from kamaros_gui.archive.building import VersionLabel, is_below_any
+from kamaros_gui.archive.building import VersionLabel
 from kamaros_gui.archive.changing import change, copy_archive
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import Container, entry_name
 from kamaros_gui.archive.entry_contents import EntryContents
 from kamaros_gui.archive.history import hashes_in_use
-from kamaros_gui.archive.paths import check_folder, moved_raw_name
+from kamaros_gui.archive.paths import check_folder
+from kamaros_gui.archive.placing import place_items
 from kamaros_gui.archive.planning import SaveOptions
 from kamaros_gui.archive.views import VersionView, view_version
 from kamaros_gui.base.config import JCFConfig
@@ -25,10 +23,9 @@ from kamaros_gui.base.errors import ArchiveError, IntegrityError, NotFoundError,
 from kamaros_gui.base.progress import Phase
 from kamaros_gui.base.reports import SaveReport
 from kamaros_gui.base.texts import display_path
-from kamaros_gui.pipeline import SaveItem, Workers
+from kamaros_gui.pipeline import Workers
 from kamaros_gui.storage.adapter import FileSystemAdapter
-from kamaros_gui.storage.walk import WalkItem, walk_tree
-from kamaros_gui.zipfmt import unsafe_reason
+from kamaros_gui.storage.walk import walk_tree
 
 __all__ = ["ImportOptions", "import_from"]
 
@@ -240,82 +237,13 @@ async def _add_version(
 ) -> None:
     """Add what *view* holds below the folder *into*."""
     contents = EntryContents(view, config.chunk_size, workers)
-    items = await workers.io(_placed, checkpoint, view, contents, check_folder(into), control)
+    items = await workers.io(place_items, checkpoint, view, contents, check_folder(into), control)
     progress = control.progress
     progress.files_total, progress.bytes_total = len(items), sum(item.found.size for item in items)
     progress.phase = Phase.TRANSFERRING
     small = [item for item in items if contents.is_small(item)]
     large = [(item, contents.opening(item.found.source)) for item in items if not contents.is_small(item)]
     await checkpoint.add_entries(small, contents, large, control)
-
-
-def _placed(
-    checkpoint: Checkpoint, view: VersionView, contents: EntryContents, into: str, control: RunControl
-) -> list[SaveItem]:
-    """Return what can be added, with its path in the archive, and make room for it there.
-
-    Where the archive has a file and a folder comes, or the other way round, what comes takes the place, as in a save.
-    """
-    _check_into(checkpoint, into)
-    coming = dict(_safe_items(contents, into, control))
-    files = {path for path, item in coming.items() if item.found.kind != "directory"}
-    folders = _folders(coming)
-    replaced = {path for path in folders if checkpoint.kind_of(path) in {"file", "symlink"}} - files
-    checkpoint.remove(replaced)
-    # A file may turn out to be damaged; what the archive has where it was to go stays then.
-    unsure = {path for path in files - folders if checkpoint.kind_of(path) == "directory"}
-    checkpoint.changes.unread |= unsure
-    placed = [
-        SaveItem(_folder_found(path), path, entry_name(path, "directory")) for path in sorted(replaced - coming.keys())
-    ]
-    for path, item in coming.items():
-        try:
-            if is_below_any(path, files):
-                raise ArchiveError(f"“{display_path(item.path)}” lies below what is a file there.")
-            check_path(checkpoint, path)
-        except ArchiveError as error:
-            control.add_issue(item.path, str(error))
-            continue
-        known = checkpoint.known_hash(path, item.found.kind)
-        raw = moved_raw_name(view.states[item.path].raw_name, item.path, path)
-        if raw:
-            checkpoint.changes.raw_names[path] = raw
-        placed.append(SaveItem(item.found, path, entry_name(path, item.found.kind), known))
-    if unsure:
-        checkpoint.remove([path for path in checkpoint.paths() if is_below_any(path, unsure)], keep=lambda _path: True)
-    return placed
-
-
-def _safe_items(contents: EntryContents, into: str, control: RunControl) -> Iterator[tuple[str, SaveItem]]:
-    """Yield the path each item of the source gets, and the item; those with names that are not safe become issues."""
-    for item in contents.items():
-        reason = unsafe_reason(item.path, windows=False)
-        if reason is None:
-            yield (f"{into}/{item.path}" if into else item.path), item
-        else:
-            control.add_issue(item.path, reason, "blocked")
-
-
-def _folders(coming: Mapping[str, SaveItem]) -> set[str]:
-    """Return the folders that come, also those that only have something in them."""
-    folders = {path for path, item in coming.items() if item.found.kind == "directory"}
-    for path in coming:
-        above = path
-        while (above := above.rpartition("/")[0]) and above not in folders:
-            folders.add(above)
-    return folders
-
-
-def _folder_found(path: str) -> WalkItem:
-    """Return a folder the source does not list, as if it had just been found."""
-    return WalkItem(path, path, "directory", 0, time.time_ns(), 0, stat.S_IFDIR | 0o755, 0)
-
-
-def _check_into(checkpoint: Checkpoint, into: str) -> None:
-    if into:
-        check_path(checkpoint, into)
-        if checkpoint.kind_of(into) not in {None, "directory"}:
-            raise ArchiveError(f"“{into}” is a file in the archive; nothing can be put below it.")
 
 
 def _check_apart(files: FileSystemAdapter, source: str, archive: str) -> None:

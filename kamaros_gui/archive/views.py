@@ -18,6 +18,7 @@ from kamaros_gui.zipfmt import ZipEntry
 
 __all__ = ["VersionView", "history_of", "list_version", "method_name", "view_version"]
 
+_HERE: Final = "./"
 _METHODS: Final = {0: "store", 8: "deflate", 93: "zstd"}
 
 
@@ -44,8 +45,10 @@ class VersionView:
         """Return the entry that holds the bytes of *path*; ``None`` when the archive has them no more."""
         if state.hash:
             return self.container.own_entry(path, state.hash) or self.container.by_hash().get(state.hash)
-        prefix = CONTENT_PREFIX if self.version else ""
-        return self.container.entries.get(prefix + path)
+        entries = self.container.entries
+        if self.version:
+            return entries.get(CONTENT_PREFIX + path)
+        return entries.get(path) or entries.get(_HERE + path)
 
     def select(self, wanted: tuple[str, ...]) -> dict[str, FileState]:
         """Return the states of *wanted* paths and of what is below them; of everything when *wanted* is empty.
@@ -138,7 +141,7 @@ def history_of(container: Container, path: str = "") -> tuple[VersionInfo, ...]:
 
 def _entry(view: VersionView, path: str, state: FileState) -> Entry:
     held = view.entry_of(path, state) if state.type != "directory" else None
-    in_place = held is not None and held.name in {entry_name(path, state.type), path}
+    in_place = held is not None and held.name in {entry_name(path, state.type), path, _HERE + path}
     shared = held is not None and not in_place and not held.name.startswith(BLOB_PREFIX)
     return Entry(
         path=path,
@@ -153,11 +156,18 @@ def _entry(view: VersionView, path: str, state: FileState) -> Entry:
 
 
 def _plain_states(container: Container) -> dict[str, FileState]:
+    """Return what a plain ZIP holds. Some programs begin every name with ``./``, which means nothing."""
     states: dict[str, FileState] = {}
     for name, entry in container.entries.items():
+        path = name.removesuffix("/").removeprefix(_HERE)
+        if path in {"", "."}:
+            continue
+        if path in states:
+            container.warnings.append(f"“{name}” is left out: another entry is called “{path}” too.")
+            continue
         kind: EntryType = "directory" if name.endswith("/") else "symlink" if stat.S_ISLNK(entry.mode) else "file"
         fallback = 0o755 if kind == "directory" else 0o644
-        states[name.removesuffix("/")] = FileState(
+        states[path] = FileState(
             type=kind,
             size=entry.size,
             mode=stat.S_IMODE(entry.mode) or fallback,

@@ -91,10 +91,22 @@ BAD_NAMES = [
     "con\x1b[2Jtrol",
     "nul\x00byte",
     "a//b",
-    "./dot",
+    "a/./dot",
     "..",
     "a/" * 1200 + "/deep",
 ]
+
+
+def test_names_that_begin_with_the_folder_they_are_in(tmp_path: Path) -> None:
+    """Some programs write nothing else, and mean nothing by it."""
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as container:
+        for name in ("./", "./folder/", "./folder/good", "./good", "good"):
+            container.writestr(info(name), b"" if name.endswith("/") else GOOD)
+    listed = call("list", archive, "--json").expect(0)
+    assert [entry["path"] for entry in listed.json["entries"]] == ["folder", "folder/good", "good"]
+    call("restore", archive, "-C", tmp_path / "out").expect(0)
+    assert (tmp_path / "out" / "folder" / "good").read_bytes() == (tmp_path / "out" / "good").read_bytes() == GOOD
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=range(len(BAD_NAMES)))

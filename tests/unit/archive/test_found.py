@@ -98,3 +98,20 @@ async def test_file_added_where_a_name_was_escaped_keeps_that_name() -> None:
         await manager.save_checkpoint()
         await manager.restore_version("HEAD", "/out")
     assert names(files, "/out") == ["new\nline"]
+
+
+@pytest.mark.parametrize("content", [b"one", b"two"])
+async def test_path_that_gets_its_own_content_back_by_a_move_is_not_renamed_to_itself(content: bytes) -> None:
+    files = place()
+    async with JCFManager(ARCHIVE, CONFIG, files=files) as manager:
+        await manager.add_file("x", b"one", modified=1)
+        first = await manager.save_checkpoint()
+        await manager.add_file("y", content, modified=1)
+        await manager.move_file("x", "t")
+        await manager.move_file("y", "x")
+        await manager.remove_file("t")
+        second = await manager.save_checkpoint()
+    if content == b"one":
+        assert second.id == first.id
+    else:
+        assert (second.added, second.modified, second.deleted, second.renamed) == (0, 1, 0, 0)

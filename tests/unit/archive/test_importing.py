@@ -209,6 +209,14 @@ async def test_what_lies_below_a_file_of_the_same_zip_stays_out(tmp_path: Path) 
     assert await held(tmp_path / "a.jcf") == {"a": b"file", "a-b": b"beside"}
 
 
+async def test_what_stays_out_makes_room_for_nothing(tmp_path: Path, existing: Path) -> None:
+    """A path below a file of the same ZIP, or one that is too long, changes nothing of what the archive has there."""
+    contents = {"folder": b"file", "folder/one/below": b"x", "kept/" + "x" * 65_530: b"too long"}
+    report = await import_into(existing, make_zip(tmp_path / "in.zip", contents))
+    assert {issue.path for issue in report.issues} == contents.keys() - {"folder"}
+    assert await held(existing) == {"kept": b"kept", "file": b"a file", "folder": b"file"}
+
+
 # ---------------------------------------------------------------------------------------- what is kept of a file
 
 
@@ -302,7 +310,7 @@ async def test_zstd_comes_in(tmp_path: Path, size: int, make: Any) -> None:
 
 
 async def test_unsafe_names_are_left_out(tmp_path: Path) -> None:
-    bad = {"../up", "/absolute", "a/../b", "C:/drive", "a//b", "./dot", "back\\slash", "bell\a"}
+    bad = {"../up", "/absolute", "a/../b", "C:/drive", "a//b", "a/./dot", "back\\slash", "bell\a"}
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as container:
         for name in (*sorted(bad), "good"):
             info = zipfile.ZipInfo("x")
