@@ -107,7 +107,9 @@ class Container:
         manifest_names: names of the entries that are manifests.
     """
 
-    def __init__(self, path: str, file: ReadAccess, directory: Directory, warnings: list[str]) -> None:
+    def __init__(
+        self, path: str, file: ReadAccess, directory: Directory, warnings: list[str], *, head: bool = True
+    ) -> None:
         self.path = path
         self.file = file
         self.directory = directory
@@ -117,12 +119,18 @@ class Container:
         self.tolerated = NamesSince(file, self.size)
         self.needs_upgrade = ""
         self.manifest_names: tuple[str, ...] = ()
-        self.manifest = self._read_manifest()
+        self.manifest = self._read_manifest(head=head)
         self._by_hash: dict[str, ZipEntry] | None = None
 
     @classmethod
     def load(
-        cls, files: FilePrimitives, path: str, file: ReadAccess | None = None, end: int | None = None
+        cls,
+        files: FilePrimitives,
+        path: str,
+        file: ReadAccess | None = None,
+        end: int | None = None,
+        *,
+        head: bool = True,
     ) -> Container:
         """Read the last committed state of the archive at *path*.
 
@@ -131,6 +139,7 @@ class Container:
             path: the archive.
             file: use this open file instead of opening *path*; it is not closed on an error.
             end: length of the committed state where the caller knows it.
+            head: whether the records of HEAD are wanted; who only asks the history does well without.
 
         Raises:
             NotFoundError: there is no such file.
@@ -148,14 +157,14 @@ class Container:
                     f"There is no archive {display_path(path)}.", path=display_path(path), hint="Check the path."
                 ) from error
         try:
-            return cls._read(files, path, opened, end)
+            return cls._read(files, path, opened, end, head=head)
         except BaseException:
             if file is None:
                 opened.close()
             raise
 
     @classmethod
-    def _read(cls, files: FilePrimitives, path: str, file: ReadAccess, end: int | None) -> Container:
+    def _read(cls, files: FilePrimitives, path: str, file: ReadAccess, end: int | None, *, head: bool) -> Container:
         size = file.size()
         # The journal lies beside the file itself, not beside a link to it.
         journal = read_journal(files, files.resolve(path)) if end is None else []
@@ -178,9 +187,9 @@ class Container:
                 f"{size - directory.end} bytes behind the last complete save belong to one that was interrupted or"
                 " damaged; the state before it is shown."
             )
-        return cls(path, file, directory, warnings)
+        return cls(path, file, directory, warnings, head=head)
 
-    def _read_manifest(self) -> Manifest | None:
+    def _read_manifest(self, *, head: bool) -> Manifest | None:
         documents = self._manifest_documents()
         if not documents:
             return None
@@ -190,7 +199,7 @@ class Container:
             self.warnings.append(f"Its two manifests differ; {name} is the newer one, and counts.")
         own = is_own_manifest(documents[name])
         self.needs_upgrade = self._foreign_form(own=own)
-        manifest = decode_manifest(documents[name]) if own else decode_foreign(documents[name])
+        manifest = decode_manifest(documents[name], head=head) if own else decode_foreign(documents[name])
         if self.needs_upgrade:
             manifest.dead_bytes = 0  # it was written anew since that was counted
         attach_listings(manifest, self.read_listing)

@@ -136,7 +136,7 @@ def states_at(manifest: Manifest, version: Version) -> dict[str, FileState]:
     Raises:
         ManifestError: a listing that is needed is damaged.
     """
-    if version.id == manifest.refs.get("head"):
+    if version.id == manifest.refs.get("head") and manifest.file_map:  # or else that was not read
         return head_states(manifest)
     by_id = {each.id: each for each in manifest.versions}
     chain: list[Version] = []

@@ -156,11 +156,16 @@ class ManagerCore:
 
         return await Operation().run(work)
 
-    async def _read(self, look: Callable[[Container], T]) -> T:
-        """Return what *look* finds in the newest committed state; it runs in a thread."""
+    async def _read(self, look: Callable[[Container], T], *, head: bool = True) -> T:
+        """Return what *look* finds in the newest committed state; it runs in a thread.
+
+        Args:
+            look: given the archive, open.
+            head: whether it looks at the records of HEAD.
+        """
 
         def work() -> T:
-            container = Container.load(self._files, self.path)
+            container = Container.load(self._files, self.path, head=head)
             try:
                 return look(container)
             finally:

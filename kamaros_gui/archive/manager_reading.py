@@ -106,7 +106,7 @@ class ReadingManager(ManagerCore):
             NotFoundError: no version ever had that path, or there is no archive.
             IntegrityError: the archive can't be read.
         """
-        return await self._read(lambda container: history_of(container, path))
+        return await self._read(lambda container: history_of(container, path), head=False)
 
     async def diff(
         self,
@@ -134,7 +134,7 @@ class ReadingManager(ManagerCore):
             control: as for ``save``.
         """
         if folder is None:
-            return await self._read(lambda container: diff_versions(container, name_of(old), name_of(new)))
+            return await self._read(lambda container: diff_versions(container, name_of(old), name_of(new)), head=False)
         place = os.fspath(folder)
         return await Operation(signal, on_progress, control).run(
             lambda running: diff_with_folder(

@@ -198,15 +198,24 @@ SECTIONS: Final[dict[str, tuple[str, Any]]] = {
 """Top-level field → attribute of :class:`Manifest`, and its shape in a manifest of our own."""
 
 
-def decode_manifest(data: bytes) -> Manifest:
+def decode_manifest(data: bytes, *, head: bool = True) -> Manifest:
     """Read a ``manifest.json`` of our own; see :mod:`kamaros_gui.archive.foreign` for those of other writers.
+
+    Args:
+        data: JSON.
+        head: whether the records of HEAD are wanted, most of a large manifest; ``file_map`` is empty otherwise, and the
+            result can be read, but not written.
 
     Raises:
         ManifestError: it is not valid; the message names the JSON path.
     """
     sections = {name: shape for name, (_, shape) in SECTIONS.items()}
+    if not head:
+        sections["fileMap"] = msgspec.Raw
     values, unknown = decode_sections(data, sections | {"kamaros": _Kamaros})
     own = values.pop("kamaros", _Kamaros())
+    if not head:
+        values.pop("fileMap", None)
     named = {attribute: values[name] for name, (attribute, _) in SECTIONS.items() if name in values}
     manifest = Manifest(
         **({"metadata": {}, "file_map": {}, "versions": [], "refs": {}} | named),

@@ -81,7 +81,7 @@ class ContentModel(QAbstractTableModel):
         elif role == _Role.TextAlignmentRole and column in _RIGHT_COLUMNS:
             answer = _RIGHT
         elif role == _Role.ToolTipRole:
-            answer = _tool_tip(node)
+            answer = texts.tool_tip(_tool_tip(node))
         elif role == _Role.AccessibleTextRole and column == Column.NAME:
             answer = f"{node.name}, {type_text(node.name, node.type)}"
         return answer

@@ -33,6 +33,8 @@ class ArchivePage(QWidget):
         paths_dropped: files were dropped; carries their paths, the folder they go to and whether Shift was held.
         back_to_now: the way back from an old version was taken.
         add_requested: the empty archive's button was pressed.
+        rename_requested, delete_requested: the selection is to get another name, or to leave the archive.
+        versions_requested: the history of one entry is asked for; carries its path.
 
     Args:
         parent: owner.
@@ -43,6 +45,9 @@ class ArchivePage(QWidget):
     paths_dropped = Signal(list, str, bool)
     back_to_now = Signal()
     add_requested = Signal()
+    rename_requested = Signal()
+    delete_requested = Signal()
+    versions_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -115,13 +120,21 @@ class ArchivePage(QWidget):
         self.folder_view.paths_dropped.connect(self._on_drop)
         self.past_banner.clicked.connect(self.back_to_now)
         self.empty_state.clicked.connect(self.add_requested)
-        copy = QAction(self.tr("Copy path"), self.content_view)
-        copy.setShortcut(QKeySequence.StandardKey.Copy)
-        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        copy.setIcon(icon("copy"))
-        copy.triggered.connect(self.copy_paths)
-        self.content_view.addAction(copy)
-        self._copy_action = copy
+        self._copy_action = self._action(self.tr("Copy path"), QKeySequence.StandardKey.Copy, "copy")
+        self._copy_action.triggered.connect(self.copy_paths)
+        self.rename_action = self._action(self.tr("Rename…"), "F2")
+        self.rename_action.triggered.connect(self.rename_requested)
+        self.delete_action = self._action(self.tr("Delete…"), QKeySequence.StandardKey.Delete, "clear")
+        self.delete_action.triggered.connect(self.delete_requested)
+
+    def _action(self, text: str, keys: QKeySequence.StandardKey | str, icon_name: str = "") -> QAction:
+        action = QAction(text, self.content_view)
+        action.setShortcut(keys)
+        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        if icon_name:
+            action.setIcon(icon(icon_name))
+        self.content_view.addAction(action)
+        return action
 
     @property
     def tree(self) -> ArchiveTree | None:
@@ -141,6 +154,23 @@ class ArchivePage(QWidget):
     def selected_nodes(self) -> list[Node]:
         """Return what is selected in the content list."""
         return self.content_view.selected_nodes()
+
+    def set_writable(self, writable: bool) -> None:  # mirrors QWidget.setEnabled
+        """Allow or refuse what changes the selection."""
+        self.rename_action.setEnabled(writable)
+        self.delete_action.setEnabled(writable)
+
+    def select_when_read(self, path: str) -> None:
+        """Select the row of *path* when rows are shown next."""
+        self._select_next = path
+
+    def neighbour_of(self, nodes: list[Node]) -> str:
+        """Return the path of the row to go on with once *nodes* are gone: the next one, else the one before."""
+        gone = {node.path for node in nodes}
+        rows = self.rows
+        last = max((number for number, node in enumerate(rows) if node.path in gone), default=-1)
+        nearest = [*rows[last + 1 :], *reversed(rows[: last + 1])]
+        return next((node.path for node in nearest if node.path not in gone), "")
 
     def show_tree(self, tree: ArchiveTree, title: str) -> None:
         """Show *tree*, staying in the same folder where it still exists."""
@@ -272,6 +302,13 @@ class ArchivePage(QWidget):
         menu.addAction(icon("extract"), self.tr("Extract…"), self.extract_requested.emit)
         if self.filter_field.text() and len(nodes) == 1:
             menu.addAction(icon("open-folder"), self.tr("Show in its folder"), lambda: self._reveal(nodes[0]))
+        if len(nodes) == 1 and self._tree is not None and self._tree.listing.versions:
+            versions = self.tr("Versions of this folder") if nodes[0].is_folder else self.tr("Versions of this file")
+            menu.addAction(icon("history"), versions, lambda: self.versions_requested.emit(nodes[0].path))
+        menu.addSeparator()
+        if len(nodes) == 1:
+            menu.addAction(self.rename_action)
+        menu.addAction(self.delete_action)
         menu.addSeparator()
         menu.addAction(self._copy_action)
         menu.popup(self.content_view.viewport().mapToGlobal(position))

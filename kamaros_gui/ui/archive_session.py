@@ -61,6 +61,11 @@ class ArchiveSession(QObject):
         """Why nothing can be added, empty when it can."""
         return self.tree.listing.read_only if self.tree is not None else ""
 
+    @property
+    def writable(self) -> bool:
+        """Whether what is shown can be changed: the newest state of an archive that takes changes."""
+        return self.tree is not None and not self.in_the_past and not self.read_only
+
     def begin(self, path: str) -> None:
         """Name a new archive, whose file does not exist yet."""
         self.path, self.tree, self.unsaved = path, None, True

@@ -33,6 +33,7 @@ from kamaros_gui.ui.archive_tree import Column, Node
 from kamaros_gui.ui.column_layout import ColumnLayout
 from kamaros_gui.ui.dropping import local_paths
 from kamaros_gui.ui.row_delegate import RowDelegate
+from kamaros_gui.ui.table_header import colour_header
 from kamaros_gui.ui.theme import blend
 
 __all__ = ["ContentView", "FolderView"]
@@ -118,21 +119,7 @@ class ContentView(QTableView):
         self.columns = ColumnLayout(self, _WIDTHS | {Column.MODIFIED: max(_WIDTHS[Column.MODIFIED], date)})
         # Where a match is matters most, so its folder stands beside its name.
         columns.moveSection(columns.visualIndex(Column.FOLDER), 1)
-        self._colour_header()
-
-    def _colour_header(self) -> None:
-        # Titles with the margins of the cells below them: a style sheet is the only way to say so. It does not follow
-        # a change of palette by itself, so it is made of the colours in force.
-        palette = self.palette()
-        role = QPalette.ColorRole
-        base, quiet = palette.color(role.Base).name(), palette.color(role.PlaceholderText).name()
-        line, loud = palette.color(role.Midlight).name(), palette.color(role.Text).name()
-        self.horizontalHeader().setStyleSheet(
-            f"QHeaderView {{ background: {base}; }}"
-            f"QHeaderView::section {{ background: {base}; color: {quiet}; padding: 5px 8px; border: none;"
-            f" border-bottom: 1px solid {line}; }}"
-            f"QHeaderView::section:hover {{ color: {loud}; }}"
-        )
+        colour_header(columns)
 
     def selected_nodes(self) -> list[Node]:
         """Return the nodes of the selected rows, top to bottom."""
@@ -196,7 +183,7 @@ class ContentView(QTableView):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() is QEvent.Type.PaletteChange:
-            self._colour_header()
+            colour_header(self.horizontalHeader())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Backspace:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QFont, QPainter, QPalette, QPen
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from kamaros_gui.base.reports import VersionInfo
+from kamaros_gui.base.texts import display_path
 from kamaros_gui.ui import texts
 from kamaros_gui.ui.icons import tint_colour
 from kamaros_gui.ui.theme import blend
@@ -19,11 +20,17 @@ VersionRole = Qt.ItemDataRole.UserRole
 _Index = QModelIndex | QPersistentModelIndex
 _RAIL = 30
 _MARGIN = 9
+_TAG_PADDING = 7
 
 
 def change_summary(version: VersionInfo) -> list[tuple[str, str]]:
-    """Return what a version changed as pairs of text and tint: ``+3``, ``~1``, ``−2``."""
-    counts = ((version.added, "+", "success"), (version.modified, "~", "warning"), (version.deleted, "−", "danger"))
+    """Return what a version changed as pairs of text and tint: ``+3``, ``~1``, ``→1``, ``−2``."""
+    counts = (
+        (version.added, "+", "success"),
+        (version.modified, "~", "warning"),
+        (version.renamed, "→", "accent"),
+        (version.deleted, "−", "danger"),
+    )
     return [(f"{sign}{texts.count(number)}", tint) for number, sign, tint in counts if number]
 
 
@@ -63,7 +70,7 @@ class HistoryModel(QAbstractListModel):
             case Qt.ItemDataRole.UserRole:
                 return version
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleDescriptionRole:
-                return self._description(version)
+                return texts.tool_tip(self._description(version))
             case _:
                 return None
 
@@ -72,8 +79,10 @@ class HistoryModel(QAbstractListModel):
             version.message,
             texts.timestamp(version.timestamp),
             version.author and self.tr("by {}").format(version.author),
-            self.tr("{} added, {} changed, {} deleted").format(version.added, version.modified, version.deleted),
-            ", ".join(version.tags),
+            self.tr("{} added, {} changed, {} renamed, {} deleted").format(
+                version.added, version.modified, version.renamed, version.deleted
+            ),
+            version.tags and self.tr("Tagged: {}").format(", ".join(map(display_path, version.tags))),
             self.tr("Version {}").format(version.id),
         ]
         return "\n".join(line for line in lines if line)
@@ -110,8 +119,29 @@ class HistoryDelegate(QStyledItemDelegate):
             painter.setPen(ink if selected else tint_colour(tint, palette))
             painter.drawText(QRect(right - width, second.top(), width + 1, second.height()), 0, text)
             right -= width + 7
+        tag_ink = ink if selected else tint_colour("accent", palette)
+        taken = self._draw_tags(painter, version.tags, first, (tag_ink, blend(tag_ink, ground, 0.86)))
+        first.setRight(first.right() - taken)
         self._draw_words(painter, version, (first, second.adjusted(0, 0, right - second.right() - 4, 0)), (ink, faint))
         painter.restore()
+
+    def _draw_tags(self, painter: QPainter, tags: tuple[str, ...], area: QRect, colours: tuple[QColor, QColor]) -> int:
+        """Draw *tags* at the right end of *area*, the first one in front, in at most half of it; return their width."""
+        if not tags:
+            return 0
+        ink, ground = colours
+        metrics = painter.fontMetrics()
+        more = f" +{len(tags) - 1}" if len(tags) > 1 else ""
+        room = area.width() // 2 - 2 * _TAG_PADDING - metrics.horizontalAdvance(more)
+        text = metrics.elidedText(display_path(tags[0]), Qt.TextElideMode.ElideRight, room) + more
+        width = metrics.horizontalAdvance(text) + 2 * _TAG_PADDING
+        pill = QRectF(area.right() - width, area.top() - 0.5, width, area.height() + 1)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ground)
+        painter.drawRoundedRect(pill, pill.height() / 2, pill.height() / 2)
+        painter.setPen(ink)
+        painter.drawText(pill, int(Qt.AlignmentFlag.AlignCenter), text)
+        return width + _TAG_PADDING
 
     def _draw_words(
         self, painter: QPainter, version: VersionInfo, lines: tuple[QRect, QRect], inks: tuple[Any, Any]
@@ -121,9 +151,7 @@ class HistoryDelegate(QStyledItemDelegate):
         painter.setPen(inks[1])
         elided = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, second.width())
         painter.drawText(second, 0, elided)
-        message = version.message.partition("\n")[0] or self.tr("Saved without a message")
-        if version.tags:
-            message = f"{message}  [{', '.join(version.tags)}]"
+        message = display_path(version.message.partition("\n")[0]) or self.tr("Saved without a message")
         if version.message:
             font = QFont(painter.font())
             font.setWeight(QFont.Weight.DemiBold)

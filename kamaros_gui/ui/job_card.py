@@ -9,6 +9,8 @@ from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QListView, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from kamaros_gui.base.progress import ProgressSnapshot
+from kamaros_gui.base.texts import display_path
+from kamaros_gui.base.upkeep import ExportReport
 from kamaros_gui.jobs.snapshots import JobSnapshot, JobState
 from kamaros_gui.ui import texts
 from kamaros_gui.ui.icons import icon
@@ -26,7 +28,7 @@ from kamaros_gui.ui.widgets import (
     set_text,
 )
 
-__all__ = ["JobCard"]
+__all__ = ["JobCard", "went_wrong"]
 
 _STATE_ICONS = {
     JobState.QUEUED: ("clock", "muted"),
@@ -47,7 +49,7 @@ class JobCard(Card):
         pause_requested, resume_requested, cancel_requested, dismiss_requested: a button was pressed.
         details_requested: the details of a failure are asked for.
         report_requested: the problems a verification found are asked for.
-        folder_requested: the folder of a restore is to be opened.
+        folder_requested: the folder of a restore, or the one an export is in, is to be opened.
         unfolded: the figures of the stages were unfolded, and want to be seen.
 
     Args:
@@ -68,14 +70,15 @@ class JobCard(Card):
         super().__init__(parent)
         self.snapshot = snapshot
         self._state_icon = IconLabel("clock", 20, "muted")
-        self.title = heading(snapshot.title, 1.05)
+        title = display_path(snapshot.title)
+        self.title = heading(title, 1.05)
         self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.archive = muted_label(os.path.basename(snapshot.archive))
         self.archive.setToolTip(snapshot.archive)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
-        self.bar.setAccessibleName(self.tr("Progress of {}").format(snapshot.title))
+        self.bar.setAccessibleName(self.tr("Progress of {}").format(title))
         self.current_file = ElidedLabel()
         self.chunk = muted_label()
         self.numbers = muted_elided_label()
@@ -161,7 +164,8 @@ class JobCard(Card):
         progress = snapshot.progress
         self._show_state(snapshot)
         if snapshot.finished:
-            set_text(self.outcome, snapshot.outcome)
+            # It names tags and paths as they are.
+            set_text(self.outcome, display_path(snapshot.outcome))
             set_text(self.times, self.tr("took {}").format(texts.duration(progress.elapsed_seconds)))
         else:
             self._show_bar(progress)
@@ -191,9 +195,9 @@ class JobCard(Card):
             _set_visible(widget, not finished)
         _set_visible(self.outcome, finished)
         _set_visible(self.dismiss, finished)
-        _set_visible(self.open_folder, state is JobState.DONE and snapshot.kind == "restore")
+        _set_visible(self.open_folder, state is JobState.DONE and snapshot.kind in {"restore", "export"})
         _set_visible(self.details, snapshot.error is not None or _has_findings(snapshot))
-        self.set_tint({JobState.FAILED: "danger"}.get(state, "danger" if _has_findings(snapshot) else ""))
+        self.set_tint("danger" if went_wrong(snapshot) else "")
 
     def _show_bar(self, progress: ProgressSnapshot) -> None:
         permille = progress.permille
@@ -249,11 +253,18 @@ class JobCard(Card):
 
 
 def _state_icon(snapshot: JobSnapshot) -> tuple[str, str]:
-    if snapshot.state is JobState.DONE and _has_findings(snapshot):
+    if snapshot.state is JobState.DONE and went_wrong(snapshot):
         return "error", "danger"
     if snapshot.state is JobState.DONE and snapshot.issue_count:
         return "warning", "warning"
     return _STATE_ICONS[snapshot.state]
+
+
+def went_wrong(snapshot: JobSnapshot) -> bool:
+    """Whether a job failed, found damage, or left out part of what it was to export."""
+    report = snapshot.report
+    partial = isinstance(report, ExportReport) and report.failed > 0
+    return snapshot.state is JobState.FAILED or partial or _has_findings(snapshot)
 
 
 def _has_findings(snapshot: JobSnapshot) -> bool:

@@ -16,15 +16,18 @@ from kamaros_gui.ui.actions import make_actions
 from kamaros_gui.ui.archive_page import ArchivePage
 from kamaros_gui.ui.archive_session import HEAD, ArchiveSession
 from kamaros_gui.ui.closing import EndOfJobs
+from kamaros_gui.ui.content_commands import ContentCommands
 from kamaros_gui.ui.dropping import local_paths
 from kamaros_gui.ui.error_dialog import ErrorDialog, describe
 from kamaros_gui.ui.event_loop import async_slot, spawn
+from kamaros_gui.ui.history_commands import HistoryCommands
 from kamaros_gui.ui.history_dock import HistoryDock
 from kamaros_gui.ui.status_bar import ArchiveStatusBar
 from kamaros_gui.ui.tool_bar import MainToolBar
 from kamaros_gui.ui.transfers_dock import TransfersDock
 from kamaros_gui.ui.welcome_page import WelcomePage
 from kamaros_gui.ui.window_commands import WindowCommands
+from kamaros_gui.ui.window_jobs import WindowJobs
 from kamaros_gui.ui.workspace import Workspace
 
 __all__ = ["MainWindow"]
@@ -48,7 +51,10 @@ class MainWindow(QMainWindow):
         self.session = ArchiveSession(workspace.engine, self)
         self.welcome = WelcomePage()
         self.page = ArchivePage()
-        self.commands = WindowCommands(self, workspace)
+        self.jobs = WindowJobs(self, workspace)
+        self.commands = WindowCommands(self, workspace, self.jobs)
+        self.content = ContentCommands(self, self.jobs)
+        self.versions = HistoryCommands(self, workspace, self.jobs)
         self.history = HistoryDock(self)
         self.transfers = TransfersDock(workspace.engine, self)
         self.status = ArchiveStatusBar(self)
@@ -117,7 +123,22 @@ class MainWindow(QMainWindow):
         self.page.extract_requested.connect(commands.extract)
         self.page.add_requested.connect(commands.add_files)
         self.page.paths_dropped.connect(commands.drop)
-        self.history.restore_requested.connect(commands.restore_version)
+        self.page.rename_requested.connect(self.content.rename)
+        self.page.delete_requested.connect(self.content.remove)
+        self.status.compact_requested.connect(self.content.compact)
+        self._connect_history()
+
+    def _connect_history(self) -> None:
+        history, versions = self.history, self.versions
+        history.version_chosen.connect(self._look_at)
+        history.restore_requested.connect(self.commands.restore_version)
+        history.tag_requested.connect(versions.tag)
+        history.untag_requested.connect(versions.remove_tag)
+        history.forget_requested.connect(versions.forget)
+        history.compare_requested.connect(versions.compare)
+        history.compare_folder_requested.connect(versions.compare_with_folder)
+        history.file_outdated.connect(versions.refresh_file)
+        self.page.versions_requested.connect(versions.show_file)
 
     def _connect_parts(self) -> None:
         self.session.loaded.connect(self._on_loaded)
@@ -125,7 +146,6 @@ class MainWindow(QMainWindow):
         self.session.loading.connect(self._on_loading)
         self.page.selection_changed.connect(self._show_status)
         self.page.back_to_now.connect(lambda: self._look_at(HEAD))
-        self.history.version_chosen.connect(self._look_at)
         self.history.toggleViewAction().toggled.connect(self._remember_history)
         self.transfers.wanted.connect(self.transfers.show)
         self.transfers.steered.connect(self._workspace.watch.wake)
@@ -254,6 +274,8 @@ class MainWindow(QMainWindow):
         for action in (self.actions_.add_files, self.actions_.add_folder):
             action.setEnabled(writable)
         self.tool_bar.enable_add(writable)
+        self.page.set_writable(self.session.writable)
+        self.history.set_writable(not self.session.read_only)
 
     # ------------------------------------------------------------------------------------ small commands
 

@@ -229,15 +229,29 @@ class SavingPage(SettingsPage):
         self.add_row(self.tr("&Verify after save"), self.verify, name=self.tr("Verify after save"), text=text)
         text = self.tr("Finds changes that kept size and time as they were; every save then reads everything.")
         self.add_row("", self.reread, name=self.tr("Read files again that look unchanged"), text=text)
+        self.auto_compact = QCheckBox(self.tr("&Compact by itself"))
+        self.auto_compact.setToolTip(
+            self.tr(
+                "After a save, once 64 MiB and 30 % of the archive are dead space: what is in use is copied into a new"
+                " file, so that save takes longer and needs room for a copy. Off: only when you ask for it."
+            )
+        )
+        text = self.tr("Gives the space back that no version uses any more, when there is much of it.")
+        self.add_row("", self.auto_compact, name=self.tr("Compact by itself"), text=text)
 
     def show_config(self, config: JCFConfig) -> None:
         """Fill in the page's share of *config*."""
         self.verify.setCurrentIndex(self.verify.findData(config.verify_after_save))
         self.reread.setChecked(config.reread_unchanged)
+        self.auto_compact.setChecked(config.auto_compact)
 
     def values(self) -> dict[str, Any]:
         """Return the fields of ``JCFConfig`` as edited."""
-        return {"verify_after_save": self.verify.currentData(), "reread_unchanged": self.reread.isChecked()}
+        return {
+            "verify_after_save": self.verify.currentData(),
+            "reread_unchanged": self.reread.isChecked(),
+            "auto_compact": self.auto_compact.isChecked(),
+        }
 
 
 class WindowPage(SettingsPage):

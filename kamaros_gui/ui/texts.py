@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 
 from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
+from PySide6.QtGui import Qt
 
 __all__ = [
     "count",
@@ -17,9 +19,11 @@ __all__ = [
     "percent",
     "problems_text",
     "seconds",
+    "shortened",
     "size",
     "speed",
     "timestamp",
+    "tool_tip",
 ]
 
 
@@ -77,6 +81,19 @@ def timestamp(iso: str) -> str:
     except ValueError:
         return iso
     return _local(QDateTime.fromMSecsSinceEpoch(int(moment.timestamp() * 1000)))
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """Return *text* without its middle where it is longer than *limit*: no label breaks a name that has no spaces."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def tool_tip(text: str) -> str:
+    """Return *text* so that Qt shows it as it is: a tool tip takes what begins like markup for markup."""
+    return html.escape(text).replace("\n", "<br>") if Qt.mightBeRichText(text) else text
 
 
 def items_text(number: int) -> str:

@@ -9,12 +9,13 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDockWidget, QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from kamaros_gui.base.reports import VerifyReport
-from kamaros_gui.jobs.snapshots import JobSnapshot, JobState
+from kamaros_gui.base.texts import display_path
+from kamaros_gui.jobs.snapshots import JobSnapshot
 from kamaros_gui.ui import texts
 from kamaros_gui.ui.engine import Engine
 from kamaros_gui.ui.error_dialog import ErrorDialog
 from kamaros_gui.ui.icons import icon
-from kamaros_gui.ui.job_card import JobCard
+from kamaros_gui.ui.job_card import JobCard, went_wrong
 from kamaros_gui.ui.verify_dialog import VerifyDialog
 from kamaros_gui.ui.widgets import muted_label, set_text
 
@@ -136,8 +137,8 @@ class TransfersDock(QDockWidget):
 
     def _announce(self, job: JobSnapshot) -> None:
         long_enough = not job.finished and job.progress.elapsed_seconds >= OPEN_AFTER_SECONDS
-        went_wrong = job.state is JobState.FAILED or (job.finished and job.issue_count > 0)
-        if (long_enough or went_wrong) and job.id not in self._announced:
+        worth_a_look = went_wrong(job) or (job.finished and job.issue_count > 0)
+        if (long_enough or worth_a_look) and job.id not in self._announced:
             self._announced.add(job.id)
             self.wanted.emit()
 
@@ -155,11 +156,13 @@ class TransfersDock(QDockWidget):
 
     def _show_error(self, job: JobSnapshot) -> None:
         if job.error is not None:
-            ErrorDialog(self.tr("{} failed").format(job.title), job.error, self.window()).open()
+            ErrorDialog(self.tr("{} failed").format(display_path(job.title)), job.error, self.window()).open()
 
     def _show_report(self, job: JobSnapshot) -> None:
         if isinstance(job.report, VerifyReport):
             VerifyDialog(os.path.basename(job.archive), job.report, self.window()).open()
 
     def _open_folder(self, job: JobSnapshot) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(job.target))
+        # The target of an export is a file, and opening that would start another program.
+        folder = os.path.dirname(job.target) if job.kind == "export" else job.target
+        QDesktopServices.openUrl(QUrl.fromLocalFile(folder))

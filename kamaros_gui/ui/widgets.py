@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QDialogButtonBox, QFrame, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFrame, QLabel, QSizePolicy, QToolButton, QWidget
 
+from kamaros_gui.ui import texts
 from kamaros_gui.ui.icons import icon, pixmap, tint_colour
 from kamaros_gui.ui.theme import blend
 
@@ -13,6 +14,7 @@ __all__ = [
     "Card",
     "ElidedLabel",
     "IconLabel",
+    "TintedLabel",
     "flat_button",
     "heading",
     "muted_elided_label",
@@ -51,7 +53,7 @@ class ElidedLabel(QLabel):
         line = self.text().replace("\n", " ")
         shown = painter.fontMetrics().elidedText(line, self._mode, self.width())
         painter.drawText(self.rect(), int(self.alignment()), shown)
-        self.setToolTip(self.text() if shown != line else "")
+        self.setToolTip(texts.tool_tip(self.text()) if shown != line else "")
 
 
 class Card(QFrame):
@@ -113,9 +115,36 @@ class IconLabel(QLabel):
         QPainter(self).drawPixmap(0, 0, pixmap(self._name, self._extent, colour, self.devicePixelRatioF()))
 
 
+class TintedLabel(QLabel):
+    """Plain text in the colour of a tint, wrapped, that follows a change of palette.
+
+    Args:
+        tint: name of the tint.
+        parent: owner.
+    """
+
+    def __init__(self, tint: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._tint = tint
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self._take_colour()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.ApplicationPaletteChange:
+            self._take_colour()
+
+    def _take_colour(self) -> None:
+        palette = self.palette()
+        palette.setColor(QPalette.ColorRole.WindowText, tint_colour(self._tint, QApplication.palette()))
+        self.setPalette(palette)
+
+
 def heading(text: str, factor: float = 1.35, parent: QWidget | None = None) -> QLabel:
     """Return a label in bold type, *factor* times the usual size."""
     label = QLabel(text, parent)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # names from archives are in some
     font = QFont(label.font())
     font.setPointSizeF(font.pointSizeF() * factor)
     font.setWeight(QFont.Weight.DemiBold)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 
-from kamaros_gui.base.errors import AbortError, KamarosError
-from kamaros_gui.base.reports import RestoreReport, SaveReport, VerifyReport
-from kamaros_gui.jobs.requests import Request, RestoreRequest, SaveRequest, VerifyRequest
+from kamaros_gui.base.errors import KamarosError
+from kamaros_gui.jobs.requests import SaveRequest, VerifyRequest
 from kamaros_gui.ui import texts
 from kamaros_gui.ui.about_dialog import AboutDialog, component_versions
-from kamaros_gui.ui.archive_session import HEAD
 from kamaros_gui.ui.archive_tree import Node
 from kamaros_gui.ui.dialogs import ButtonRole, accepted, ask, ask_with_line
 from kamaros_gui.ui.dropping import absolute, local_paths, plan_drop
-from kamaros_gui.ui.engine import SubmittedJob, outcome
 from kamaros_gui.ui.error_dialog import ErrorDialog, describe
-from kamaros_gui.ui.event_loop import async_slot, spawn
+from kamaros_gui.ui.event_loop import async_slot
 from kamaros_gui.ui.extract_dialog import ExtractDialog
 from kamaros_gui.ui.settings_dialog import SettingsDialog
-from kamaros_gui.ui.verify_dialog import VerifyDialog
+from kamaros_gui.ui.window_jobs import WindowJobs
 from kamaros_gui.ui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,13 +39,15 @@ class WindowCommands(QObject):
     Args:
         window: the window they act on.
         workspace: what all windows share.
+        jobs: starts what they ask for.
     """
 
-    def __init__(self, window: MainWindow, workspace: Workspace) -> None:
+    def __init__(self, window: MainWindow, workspace: Workspace, jobs: WindowJobs) -> None:
         super().__init__(window)
         self._window = window
         self._workspace = workspace
         self._session = window.session
+        self._jobs = jobs
 
     # -------------------------------------------------------------------------------- making and opening
 
@@ -176,7 +175,7 @@ class WindowCommands(QObject):
             mirror=mirror,
             message=message or verb.format(name if len(paths) == 1 else texts.items_text(len(paths))),
         )
-        self._start(request)
+        self._jobs.start(request)
 
     def _folders_inside(self, paths: Sequence[str], folder: str) -> list[str]:
         """Return the names of those *paths* that are folders inside *folder* of the archive already."""
@@ -237,7 +236,7 @@ class WindowCommands(QObject):
             if await accepted(dialog):
                 preferences.note_target(absolute(dialog.folder.currentText().strip()))
                 preferences.update(make_subfolder=dialog.subfolder.isChecked())
-                self._start(dialog.request())
+                self._jobs.start(dialog.request())
         finally:
             dialog.deleteLater()
 
@@ -245,44 +244,7 @@ class WindowCommands(QObject):
     async def verify(self) -> None:
         """Check the whole archive."""
         if self._session.path and not self._session.unsaved:
-            self._start(VerifyRequest(archive=self._session.path))
-
-    # ----------------------------------------------------------------------------------------------- jobs
-
-    def _start(self, request: Request) -> None:
-        job = self._workspace.engine.submit(request)
-        self._window.statusBar().clearMessage()
-        self._workspace.watch.wake()
-        spawn(self._follow(job, request))
-
-    async def _follow(self, job: SubmittedJob, request: Request) -> None:
-        report: Any = None
-        try:
-            report = await outcome(job)
-        except AbortError:
-            self._window.say(self.tr("Cancelled; the archive is as it was."))
-        except KamarosError as error:
-            # The card in the transfers panel keeps the error and its details.
-            self._window.say(self.tr("{} failed: {}").format(request.title, error.message))
-        finally:
-            self._workspace.watch.wake()
-        if self._window.closed:
-            return
-        if isinstance(request, SaveRequest):
-            await self._after_save(report)
-        elif isinstance(request, RestoreRequest) and isinstance(report, RestoreReport):
-            self._window.say(self.tr("Extracted {} to {}").format(texts.items_text(report.restored), report.target))
-        elif isinstance(report, VerifyReport):
-            VerifyDialog(self._session.name, report, self._window).open()
-
-    async def _after_save(self, report: SaveReport | None) -> None:
-        if report is not None:
-            self._workspace.preferences.note_archive(self._session.path)
-            if not report.created:
-                self._window.say(self.tr("Nothing had changed; no new version was made."))
-            await self._session.load(HEAD)
-        elif self._session.unsaved:
-            self._window.show_new_archive(self._session.path)
+            self._jobs.start(VerifyRequest(archive=self._session.path))
 
     # ---------------------------------------------------------------------------------------- the program
 

@@ -60,6 +60,23 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qapp: QApplic
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "photos"
+    (made / "2026").mkdir(parents=True)
+    (made / "empty").mkdir()
+    (made / "list.txt").write_text("one two three\n" * 50)
+    (made / "2026" / "a.jpg").write_bytes(os.urandom(2000))
+    (made / "2026" / "b żółw.jpg").write_bytes(os.urandom(3000))
+    return made
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    (tmp_path / "store").mkdir()
+    return tmp_path / "store" / "holiday.jcf"
+
+
+@pytest.fixture
 def choosers() -> FixedChoosers:
     return FixedChoosers()
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QMenu, QWidget
 
+from kamaros_gui.jobs import SaveRequest
+from kamaros_gui.ui.application import WindowManager
 from kamaros_gui.ui.dialogs import Choosers
+from kamaros_gui.ui.main_window import MainWindow
+
+D = TypeVar("D", bound=QWidget)
 
 
 class FixedChoosers(Choosers):
@@ -56,3 +63,54 @@ def drop(widget: QWidget, paths: list[str], position: QPointF | None = None, *, 
     event = QDropEvent(where, Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, keys)
     QApplication.sendEvent(widget, event)
     return event.isAccepted()
+
+
+async def save(manager: WindowManager, archive: Path, *paths: Path, message: str = "") -> None:
+    request = SaveRequest(archive=str(archive), paths=tuple(map(str, paths)), message=message)
+    job = manager.workspace.engine.submit(request)
+    await until(job.future.done)
+    job.future.result()
+
+
+async def opened(manager: WindowManager, archive: Path) -> MainWindow:
+    await manager.open_archive(str(archive))
+    window = manager.windows[-1]
+    await until(lambda: window.session.tree is not None and window.page.rows)
+    return window
+
+
+def names(window: MainWindow) -> list[str]:
+    return [node.name for node in window.page.rows]
+
+
+async def dialog_of(window: QWidget, kind: type[D]) -> D:
+    """Return the dialog of that kind once *window* shows it."""
+    await until(lambda: any(found.isVisible() for found in window.findChildren(kind)))
+    return next(found for found in window.findChildren(kind) if found.isVisible())
+
+
+async def gone(window: QWidget, kind: type[QWidget]) -> None:
+    """Wait until *window* has no dialog of that kind any more."""
+    await until(lambda: not window.findChildren(kind))
+
+
+def menu_texts(menu: QMenu) -> list[str]:
+    """Return what a menu offers, separators left out."""
+    return [action.text() for action in menu.actions() if not action.isSeparator()]
+
+
+async def context_menu(view: QAbstractItemView, row: int) -> QMenu:
+    """Ask for the context menu of a row and return it."""
+    view.customContextMenuRequested.emit(view.visualRect(view.model().index(row, 0)).center())
+    await until(lambda: isinstance(QApplication.activePopupWidget(), QMenu))
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    return menu
+
+
+def choose(menu: QMenu, text: str) -> None:
+    """Trigger the action of *menu* with that text."""
+    [action] = [action for action in menu.actions() if action.text() == text]
+    assert action.isEnabled()
+    menu.close()
+    action.trigger()

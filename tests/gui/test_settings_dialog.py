@@ -24,7 +24,13 @@ def ok_enabled(dialog: SettingsDialog) -> bool:
 
 def test_what_goes_in_comes_out(qtbot: QtBot) -> None:
     config = JCFConfig(
-        chunk_size=2 * MIB, codec="zstd", level=11, workers=3, verify_after_save="full", reread_unchanged=True
+        chunk_size=2 * MIB,
+        codec="zstd",
+        level=11,
+        workers=3,
+        verify_after_save="full",
+        reread_unchanged=True,
+        auto_compact=False,
     )
     assert make(qtbot, config).config() == config
     assert make(qtbot).config() == JCFConfig()
@@ -32,6 +38,14 @@ def test_what_goes_in_comes_out(qtbot: QtBot) -> None:
 
 def test_settings_it_does_not_show_are_kept(qtbot: QtBot) -> None:
     assert make(qtbot, JCFConfig(snapshot_interval=7)).config().snapshot_interval == 7
+
+
+def test_what_compacting_by_itself_costs_is_said(qtbot: QtBot) -> None:
+    dialog = make(qtbot)
+    box = dialog.saving.auto_compact
+    assert box.isChecked()
+    assert "64 MiB" in box.toolTip()
+    assert "30 %" in box.toolTip()
 
 
 def test_the_range_of_levels_follows_the_codec(qtbot: QtBot) -> None:

@@ -68,3 +68,13 @@ def test_kinds_of_files() -> None:
     assert type_text("a.tar", "file") == "Archive (TAR)"
     assert type_text("x.unheardof", "file") == "File"
     assert type_text("x.abc", "file") == "ABC file"
+
+
+def test_a_long_name_gives_up_its_middle() -> None:
+    assert texts.shortened("short") == "short"
+    assert texts.shortened("a" * 100 + ".txt", 21) == "aaaaaaaaaa…aaaaaa.txt"
+
+
+def test_a_tool_tip_shows_markup_as_it_is() -> None:
+    assert texts.tool_tip("a < b\nc") == "a < b\nc"
+    assert texts.tool_tip("<b>x</b>\ny") == "&lt;b&gt;x&lt;/b&gt;<br>y"

@@ -3,13 +3,14 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QLabel, QToolButton
 from pytestqt.qtbot import QtBot
 
 from kamaros_gui.base.progress import Phase, ProgressSnapshot
 from kamaros_gui.base.reports import FileIssue, VerifyReport
 from kamaros_gui.base.statistics import StageStatistics
+from kamaros_gui.base.upkeep import ExportReport
 from kamaros_gui.jobs import ErrorDetails, JobState
 from kamaros_gui.ui.error_dialog import ErrorDialog
 from kamaros_gui.ui.job_card import JobCard
@@ -321,3 +322,44 @@ def test_a_card_with_the_largest_numbers_fits_a_narrow_window(
     watch.poll()
     card.stages_button.click()
     assert card.minimumSizeHint().width() < max(before, 560)
+
+
+def test_an_export_offers_the_folder_it_is_in(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    runner.add(kind="export", target="/out/plain.zip", state=JobState.DONE)
+    card = card_of(dock, watch)
+    assert not card.open_folder.isHidden()
+    card.open_folder.click()
+    runner.add(kind="restore", target="/out/tree", state=JobState.DONE)
+    watch.wake()
+    dock.cards[2].open_folder.click()
+    assert opened == ["/out", "/out/tree"]
+
+
+@pytest.mark.parametrize("failed", [0, 2])
+def test_a_partial_export_is_shown_as_gone_wrong(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner, failed: int
+) -> None:
+    calls: list[int] = []
+    dock.wanted.connect(lambda: calls.append(1))
+    report = ExportReport(
+        "1", "/out/plain.zip", interchange=False, entries=5, failed=failed, issues=(), bytes_out=9, seconds=1.0
+    )
+    runner.add(kind="export", target="/out/plain.zip", state=JobState.DONE, report=report)
+    card = card_of(dock, watch)
+    assert card._state_icon._name == ("error" if failed else "success")
+    assert card._tint == ("danger" if failed else "")
+    assert card.details.isHidden()
+    assert bool(calls) == bool(failed)
+
+
+def test_a_name_in_title_or_outcome_can_t_play_tricks(
+    dock: TransfersDock, watch: JobsWatch, runner: FakeRunner
+) -> None:
+    runner.add(kind="tag", title="Tag HEAD as \u202egpj", state=JobState.DONE, outcome="“\u202egpj\n” names it.")
+    card = card_of(dock, watch)
+    assert card.title.text() == "Tag HEAD as \\u202egpj"
+    assert card.outcome.text() == "“\\u202egpj\\x0a” names it."

@@ -13,55 +13,22 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QScrollBar, QWidget
 
 from kamaros_gui.base.config import JCFConfig, load_config
-from kamaros_gui.jobs import JobState, SaveRequest
+from kamaros_gui.base.differences import DiffEntry, DiffReport
+from kamaros_gui.jobs import JobState
 from kamaros_gui.ui.about_dialog import AboutDialog
 from kamaros_gui.ui.application import WindowManager
 from kamaros_gui.ui.archive_tree import Column
 from kamaros_gui.ui.closing import CancellingOverlay
 from kamaros_gui.ui.dialogs import QuestionDialog
+from kamaros_gui.ui.diff_dialog import DiffDialog
 from kamaros_gui.ui.error_dialog import ErrorDialog
 from kamaros_gui.ui.extract_dialog import ExtractDialog
-from kamaros_gui.ui.main_window import MainWindow
+from kamaros_gui.ui.name_dialog import NameDialog
 from kamaros_gui.ui.preferences import PreferenceStore
 from kamaros_gui.ui.settings_dialog import SettingsDialog
 from kamaros_gui.ui.verify_dialog import VerifyDialog
 from tests.gui.fake_runner import FakeRunner
-from tests.gui.support import FixedChoosers, drop, until
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "photos"
-    (made / "2026").mkdir(parents=True)
-    (made / "empty").mkdir()
-    (made / "list.txt").write_text("one two three\n" * 50)
-    (made / "2026" / "a.jpg").write_bytes(os.urandom(2000))
-    (made / "2026" / "b żółw.jpg").write_bytes(os.urandom(3000))
-    return made
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    (tmp_path / "store").mkdir()
-    return tmp_path / "store" / "holiday.jcf"
-
-
-async def save(manager: WindowManager, archive: Path, *paths: Path, message: str = "") -> None:
-    request = SaveRequest(archive=str(archive), paths=tuple(map(str, paths)), message=message)
-    job = manager.workspace.engine.submit(request)
-    await until(job.future.done)
-    job.future.result()
-
-
-async def opened(manager: WindowManager, archive: Path) -> MainWindow:
-    await manager.open_archive(str(archive))
-    window = manager.windows[-1]
-    await until(lambda: window.session.tree is not None and window.page.rows)
-    return window
-
-
-def names(window: MainWindow) -> list[str]:
-    return [node.name for node in window.page.rows]
+from tests.gui.support import FixedChoosers, drop, names, opened, save, until
 
 
 async def test_a_folder_dropped_on_the_welcome_page_becomes_an_archive(
@@ -488,6 +455,10 @@ def _nameless(root: QWidget) -> list[str]:
     return found
 
 
+async def accept_any(_name: str) -> str:
+    return ""
+
+
 async def test_everything_that_takes_the_focus_has_a_name(manager: WindowManager, folder: Path, archive: Path) -> None:
     await save(manager, archive, folder)
     window = await opened(manager, archive)
@@ -500,6 +471,8 @@ async def test_everything_that_takes_the_focus_has_a_name(manager: WindowManager
             str(archive), window.session.tree, [], manager.workspace.preferences.current, FixedChoosers(), window
         ),
         AboutDialog([("Kamaros", "1")], window),
+        NameDialog("Tag", "a name", "Tag", accept_any, window),
+        DiffDialog("old", "new", DiffReport("1", "2", "", (DiffEntry("a", "added", "file"),), 0), window),
     ]
     for dialog in dialogs:
         assert _nameless(dialog) == []

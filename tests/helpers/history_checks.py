@@ -116,7 +116,8 @@ def check_logs(container: Container, history: Sequence[VersionModel]) -> None:
         log = {each.id for each in history_of(container, path)}
         expected = expected_log(history, path)
         assert expected <= log, f"the log of {path} lacks versions {_numbers(history, expected - log)}"
-        if not kin[path] & folders:
+        # A new file in a folder that moved at the same time may get more than its own.
+        if not kin[path] & folders and not any("/" in each for each in kin[path]):
             assert log <= expected, f"the log of {path} has versions {_numbers(history, log - expected)} too many"
 
 

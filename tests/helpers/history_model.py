@@ -115,7 +115,7 @@ class Draft:
                 raise Refused(f"{path} is a file")
 
     def put(self, path: str, item: Item) -> None:
-        """Let *item* be at *path*; it goes on with the identity of what is there, or of what HEAD had and is nowhere.
+        """Let *item* be at *path*; it goes on with the identity and the name on disk of what is there.
 
         Raises:
             Refused: a folder is there, or a file is in the way.
@@ -123,8 +123,12 @@ class Draft:
         if self.kind_of(path) == "directory":
             raise Refused(f"{path} is a folder")
         self.check_parents(path)
-        inode = self.state[path].inode if path in self.state else ""
-        self.state[path] = item._replace(inode=inode)
+        there = self.state.get(path)
+        if there is not None:
+            item = item._replace(inode=there.inode, raw=there.raw)
+        elif path in self.head and self.head[path].inode not in {each.inode for each in self.state.values()}:
+            item = item._replace(inode=self.head[path].inode)  # removed and put anew: replaced
+        self.state[path] = item
 
     def remove(self, paths: Iterable[str]) -> None:
         """Let *paths* leave, with everything in them."""
@@ -171,18 +175,26 @@ class Draft:
         for path in gone:
             del self.state[path]
         for path, item in found.items():
-            inode = self.state[path].inode if path in self.state else ""
-            self.state[path] = item._replace(inode=inode)
+            there = self.state.get(path)
+            self.state[path] = item if there is None else item._replace(inode=there.inode, raw=item.raw or there.raw)
 
     def end(self) -> State:
-        """Return the new HEAD: a path whose own content left and came back is what it was before."""
+        """Return the new HEAD: a path whose own content left and came back is what it was before.
+
+        What moved keeps the names on disk of the last parts its paths have in common, whatever it was called between.
+        """
         used = {item.inode for item in self.state.values()}
-        return {
-            path: item._replace(inode=self.head[path].inode)
-            if not item.inode and path in self.head and self.head[path].inode not in used
-            else item
-            for path, item in self.state.items()
-        }
+        origins = {item.inode: path for path, item in self.head.items()}
+        ended = {}
+        for path, item in self.state.items():
+            inode = item.inode
+            if not inode and path in self.head and self.head[path].inode not in used:
+                inode = self.head[path].inode
+            raw, origin = item.raw, origins.get(inode, path)
+            if inode:
+                raw = (item.raw if origin == path else "") or moved_raw_name(self.head[origin].raw, origin, path)
+            ended[path] = item._replace(inode=inode, raw=raw)
+        return ended
 
 
 def settle(before: State, after: State, inodes: Mapping[str, str], known: set[str]) -> tuple[State, list[str]]:
@@ -247,7 +259,7 @@ def counts(before: State, after: State) -> tuple[int, int, int, int]:
         if item.inode not in origins:
             added += 1
         elif origins[item.inode] != path:
-            renamed += 1
+            renamed += before[origins[item.inode]].kind != "directory"  # by what it was
         else:
             modified += before[path] != item
     staying = {item.inode for item in after.values()}
