@@ -169,7 +169,7 @@ class _Builder:
         name = entry_name(path, found.kind)
         if record is not None and (record.type != found.kind or (found.kind != "directory" and name not in self._held)):
             record = None
-        if record is not None and self._is_unchanged(found, record):
+        if record is not None and raw_name in {"", record.raw_name} and self._is_unchanged(found, record):
             plan.unchanged += found.kind != "directory"
             return
         known = record.current_hash if record is not None else ""

@@ -39,7 +39,8 @@ def check_against(container: Container, history: Sequence[VersionModel], tags: M
     assert [each.parent for each in listed] == [each.id for each in reversed(history)][1:] + [""] * bool(history)
     assert {tag: each.id for each in listed for tag in each.tags} == tags, "other tags"
     head = history[-1].state if history else {}
-    assert {path: _item_of(record) for path, record in manifest.file_map.items()} == _plain(head), "another HEAD"
+    found, wanted = {path: _item_of(record) for path, record in manifest.file_map.items()}, _plain(head)
+    assert found == wanted, f"another HEAD: {sorted(map(repr, found.items() ^ wanted.items()))}"
     assert manifest.refs.get("head", "") == (history[-1].id if history else "")
     in_head = {digest_of(item) for item in head.values()} - {""}
     needed = {digest_of(item) for version in history for item in version.state.values()} - {""}

@@ -185,6 +185,15 @@ async def test_a_folder_takes_the_place_of_a_file_inside_a_folder(tmp_path: Path
     }
 
 
+async def test_content_of_a_file_that_makes_room_is_not_written_again(tmp_path: Path, existing: Path) -> None:
+    large = noise(MIB)
+    await import_into(existing, make_zip(tmp_path / "1.zip", {"large": large}))
+    report = await import_into(existing, make_zip(tmp_path / "2.zip", {"large/below": large}))
+    assert report.bytes_out < 16 << 10
+    assert await held(existing) == KEPT | {"large": None, "large/below": large}
+    assert await held(existing, "HEAD~1") == KEPT | {"large": large}
+
+
 async def test_a_file_takes_the_place_of_a_folder(tmp_path: Path, existing: Path) -> None:
     report = await import_into(existing, make_zip(tmp_path / "in.zip", {"folder": b"one", "new": b"n"}))
     assert (report.failed, report.issues) == (0, ())

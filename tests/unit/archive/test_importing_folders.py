@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kamaros_gui import JCFConfig, JCFManager, MemoryAdapter
+from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import ArchiveError, StorageError
 from kamaros_gui.base.reports import SaveReport, VersionInfo
 from kamaros_gui.storage.adapter import FileSystemAdapter
-from tests.helpers.adapters import FailingAdapter, names, read_file, write_file
+from kamaros_gui.storage.local import LocalAdapter
+from kamaros_gui.storage.primitives import FileStatus
+from tests.helpers.adapters import FailingAdapter, Step, WrappingAdapter, names, read_file, write_file
 from tests.helpers.archives import content_of
 from tests.helpers.trees import noise, text, write
 
@@ -201,13 +204,32 @@ async def test_kinds_that_change_between_versions(tmp_path: Path) -> None:
             assert kinds == expected
 
 
+class LongAgo(WrappingAdapter):
+    """Says that files were changed long ago, so that their identity counts."""
+
+    def _call(self, step: Step, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        if step.name == "list":
+            return [(name, self._aged(status)) for name, status in result]
+        return (result[0], self._aged(result[1])) if step.name == "read_whole" else self._aged(result)
+
+    def _aged(self, status: Any) -> Any:
+        return status._replace(ctime_ns=10**18) if isinstance(status, FileStatus) else status
+
+
 async def test_hard_links_between_the_versions_are_read_once(tmp_path: Path) -> None:
-    write(tmp_path / "in" / "1" / "same", text(2_000_000), mtime_ns=10**18)
+    write(tmp_path / "in" / "1" / "same", text(500_000), mtime_ns=10**18)
     (tmp_path / "in" / "2").mkdir()
     os.link(tmp_path / "in" / "1" / "same", tmp_path / "in" / "2" / "same")
     write(tmp_path / "in" / "2" / "new", b"new")
-    async with await JCFManager.open(tmp_path / "a.jcf", CONFIG, create=True) as manager:
-        await manager.import_from(tmp_path / "in")
+    control = RunControl()
+    files = LongAgo(LocalAdapter())
+    async with await JCFManager.open(tmp_path / "a.jcf", CONFIG, create=True, files=files) as manager:
+        report = await manager.import_from(tmp_path / "in", control=control)
+        read = next(stage for stage in report.stages if stage.name == "read")
+        assert read.bytes_out == 500_003
+        assert control.progress.bytes_done == control.progress.bytes_total == 1_000_003
+        assert control.progress.files_done == control.progress.files_total
         assert [(each.message, each.added) for each in await manager.history()] == [("2", 1), ("1", 1)]
         assert (await manager.verify()).valid
 

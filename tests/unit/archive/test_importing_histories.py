@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from kamaros_gui.base.reports import SaveReport
 from kamaros_gui.pipeline import read_entry
 from kamaros_gui.storage.local import LocalAdapter
 from tests.helpers.archives import content_of, open_files
-from tests.helpers.foreign import FORMS, HISTORY, Foreign, Form
+from tests.helpers.foreign import FORMS, HISTORY, Foreign, Form, Step, sha256
 from tests.helpers.history_checks import check_bytes
 from tests.helpers.trees import build_odd_tree, noise, text, write
 
@@ -45,6 +46,9 @@ async def check(archive: Path) -> None:
     try:
         assert container.needs_upgrade == ""
         check_bytes(container)
+        assert container.manifest is not None
+        head = {BLOB_PREFIX + record.current_hash for record in container.manifest.file_map.values()}
+        assert not head & container.entries.keys(), "history has what HEAD has"
     finally:
         container.close()
     assert open_files(archive.parent) == []
@@ -203,6 +207,31 @@ async def test_another_writers_history_comes_along(tmp_path: Path, form: Form, l
         log = [each.message for each in await manager.history("manual/guide.txt")]
         assert log == ["fourth", "third"] + ["first"] * (not form.bare)  # without ids nobody knows of the rename
     assert source.read_bytes() == before
+
+
+async def test_one_blob_becomes_every_file_that_has_its_content(tmp_path: Path) -> None:
+    steps = (
+        Step({"a": b"same", "b/c": b"same", "other": b"other"}),
+        Step({"a": b"same", "b/c": b"same", "d": b"same"}),
+    )
+    source = Foreign(FORMS["store"], steps).write(tmp_path / "other.jcf", leave_out="content/")
+    report = await import_into(tmp_path / "a.jcf", source)
+    assert report.issues == ()
+    assert contents(tmp_path / "a.jcf") == [step.contents for step in steps]
+    await check(tmp_path / "a.jcf")
+
+
+async def test_content_that_is_not_what_its_hash_says_is_named(tmp_path: Path) -> None:
+    made = Foreign(FORMS["root"])
+    source = made.write(tmp_path / "other.jcf", leave_out=BLOB_PREFIX)
+    blobs = {sha256(content): content for step in made.steps for content in step.contents.values()}
+    wrong = sha256(made.steps[0].files["docs/guide.txt"])
+    with zipfile.ZipFile(source, "a") as container:
+        for digest, content in blobs.items():
+            container.writestr(BLOB_PREFIX + digest, content if digest != wrong else b"something else, and whole")
+    report = await import_into(tmp_path / "a.jcf", source)
+    assert [issue.path for issue in report.issues] == [BLOB_PREFIX + wrong]
+    assert report.failed == 1
 
 
 async def test_what_another_writer_encrypted_comes_as_it_is(tmp_path: Path) -> None:
