@@ -13,6 +13,7 @@ from typing import Final
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import entry_name
 from kamaros_gui.archive.paths import check_folder
+from kamaros_gui.archive.places import Place
 from kamaros_gui.archive.views import method_name
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import ArchiveError, NotFoundError, StorageError, UnsafeNameError
@@ -162,6 +163,10 @@ def check_path(checkpoint: Checkpoint, path: str) -> None:
 
 
 def _item(checkpoint: Checkpoint, name: str, found: WalkItem) -> SaveItem:
+    folder, _, last = name.rpartition("/")
+    raw_name = Place(folder, checkpoint.base.file_map).raw_name_of(last)
+    if raw_name:
+        checkpoint.changes.raw_names[name] = raw_name
     return SaveItem(found, name, entry_name(name, "file"), checkpoint.known_hash(name, "file"))
 
 

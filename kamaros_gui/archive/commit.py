@@ -183,13 +183,19 @@ class Transaction:
         """
         if source.manifest is None:
             raise ArchiveError(f"{display_path(source.path)} is a plain ZIP without a history.")
-        transaction = cls.begin(files, path)
-        if not transaction.is_new:
-            transaction.rollback()
+
+        def refuse() -> None:
             raise ArchiveError(
                 f"{display_path(path)} exists and has a history of its own.",
                 hint="Import into a new archive, or import one version.",
             )
+
+        if files.exists(path):
+            refuse()  # before anything is done to it, such as rewriting what another program made
+        transaction = cls.begin(files, path)
+        if not transaction.is_new:
+            transaction.rollback()
+            refuse()
         transaction._copy_from(source, source.manifest, copying)  # noqa: SLF001 - its own
         return transaction
 

@@ -11,7 +11,7 @@ from kamaros_gui.archive.building import is_below_any
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import entry_name
 from kamaros_gui.archive.entry_contents import EntryContents
-from kamaros_gui.archive.paths import moved_raw_name
+from kamaros_gui.archive.places import Place, raw_bytes
 from kamaros_gui.archive.views import VersionView
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import ArchiveError
@@ -51,11 +51,12 @@ def place_items(
     # A file may turn out to be damaged; the folder that the archive has in its place stays then.
     unsure = {path for path in files if checkpoint.kind_of(path) == "directory"}
     checkpoint.changes.unread |= unsure
+    place = Place(into, checkpoint.base.file_map)
     for path, item in coming.items():
         known = checkpoint.known_hash(path, item.found.kind)
-        raw = moved_raw_name(view.states[item.path].raw_name, item.path, path)
-        if raw:
-            checkpoint.changes.raw_names[path] = raw
+        raw_name = place.raw_name_of(item.path, raw_bytes(item.path, view.states[item.path].raw_name))
+        if raw_name:
+            checkpoint.changes.raw_names[path] = raw_name
         placed.append(SaveItem(item.found, path, entry_name(path, item.found.kind), known))
     if unsure:
         checkpoint.remove([path for path in checkpoint.paths() if is_below_any(path, unsure)], keep=lambda _path: True)

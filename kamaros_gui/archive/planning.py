@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import fnmatch
 import os
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 
 from kamaros_gui.archive.container import entry_name
 from kamaros_gui.archive.manifest import FileRecord
 from kamaros_gui.archive.paths import check_folder, stored_path
+from kamaros_gui.archive.places import Place, parents_of
 from kamaros_gui.base.errors import ArchiveError, StorageError
 from kamaros_gui.base.texts import display_path
 from kamaros_gui.pipeline import SaveItem
@@ -93,7 +93,7 @@ def make_plan(
         UnsafeNameError: ``into`` can't be a folder in an archive.
     """
     into = check_folder(options.into)
-    _check_parents(into, head)
+    _checkparents_of(into, head)
     builder = _Builder(head, held, into, reread=reread, on_found=on_found)
     roots = walk_tree(
         files,
@@ -112,30 +112,6 @@ def make_plan(
     return plan
 
 
-class _Place:
-    """A folder inside the archive, and what its path is in bytes on disk.
-
-    Args:
-        folder: in normal form, empty for the root.
-        head: tells how it, or one above it, is called on disk where that had to be escaped.
-    """
-
-    def __init__(self, folder: str, head: dict[str, FileRecord]) -> None:
-        self._prefix = f"{folder}/" if folder else ""
-        above = next((path for path in (folder, *_parents(folder)) if path in head and head[path].raw_name), "")
-        raw = base64.b64decode(head[above].raw_name) if above else b""
-        self._raw_prefix = raw + self._prefix[len(above) :].encode()
-
-    def of(self, relative: str) -> tuple[str, str]:
-        """Return the path in the archive of *relative*, a path on disk, and its raw name; see :func:`stored_path`."""
-        path, raw_name = stored_path(relative)
-        path = self._prefix + path
-        if not raw_name and self._raw_prefix == self._prefix.encode():
-            return path, ""
-        whole, raw_name = stored_path(os.fsdecode(self._raw_prefix + os.fsencode(relative)))
-        return path, raw_name if whole == path else ""
-
-
 class _Builder:
     def __init__(
         self,
@@ -150,7 +126,7 @@ class _Builder:
         self.kinds: dict[str, str] = {}
         self._head = head
         self._held = held
-        self._place = _Place(into, head)
+        self._place = Place(into, head)
         self._reread = reread
         self._on_found = on_found
 
@@ -216,7 +192,7 @@ def _distinct_roots(files: FilePrimitives, paths: tuple[str, ...]) -> list[str]:
     return roots
 
 
-def _check_parents(into: str, head: dict[str, FileRecord]) -> None:
+def _checkparents_of(into: str, head: dict[str, FileRecord]) -> None:
     parts = into.split("/") if into else []
     for depth in range(1, len(parts) + 1):
         parent = "/".join(parts[:depth])
@@ -230,14 +206,9 @@ def _replaced(kinds: dict[str, str], head: dict[str, FileRecord]) -> set[str]:
     folders: set[str] = set()
     for path in {path.rpartition("/")[0] for path in head}:
         folders.add(path)
-        folders.update(_parents(path))
+        folders.update(parents_of(path))
     files = {path for path in folders if kinds.get(path, "directory") != "directory"}
-    return {path for path in head if any(parent in files for parent in _parents(path))} if files else set()
-
-
-def _parents(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
+    return {path for path in head if any(parent in files for parent in parents_of(path))} if files else set()
 
 
 def _vanished(
