@@ -95,7 +95,7 @@ class ManagerCore:
         manager = cls(path, config or JCFConfig(), workers, files)
         try:
             if await manager._workers.io(manager._files.exists, manager.path):
-                await manager._read(lambda _container: None)
+                await manager._read(lambda _container: None, head=False)
             elif not create:
                 shown = display_path(manager.path)
                 raise NotFoundError(f"There is no archive {shown}.", path=shown, hint="Check the path.")
