@@ -102,8 +102,11 @@ class _Line:
 
 
 def _describe(snapshot: JobSnapshot) -> str:
-    phase = snapshot.progress.phase
-    if phase in {Phase.TRANSFERRING, Phase.WAITING} or (snapshot.kind, phase) == ("diff", Phase.VERIFYING):
+    phase, kind = snapshot.progress.phase, snapshot.kind
+    # Most verbs are over before one could read what they begin with.
+    begins = phase in {Phase.READING_ARCHIVE, Phase.COUNTING} and kind not in {"save", "restore", "verify"}
+    moves = phase in {Phase.WAITING, Phase.TRANSFERRING} or (kind, phase) == ("diff", Phase.VERIFYING)
+    if begins or moves:
         return _ACTIVITIES.get(snapshot.kind, "Working")
     return phase.value.capitalize()
 

@@ -6,13 +6,15 @@ description; the engine's own code is used for nothing but how a name on disk is
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from kamaros_gui.archive.paths import moved_raw_name
+from kamaros_gui.archive.paths import moved_raw_name, stored_path
 
 __all__ = [
     "Draft",
@@ -24,6 +26,7 @@ __all__ = [
     "digest_of",
     "expected_log",
     "is_another",
+    "saved_path",
     "settle",
 ]
 
@@ -124,8 +127,11 @@ class Draft:
             raise Refused(f"{path} is a folder")
         self.check_parents(path)
         there = self.state.get(path)
+        folder, _, last = path.rpartition("/")
+        spelt, raw = saved_path(folder, self.head, last)
+        item = item._replace(raw=raw if spelt == path else "")
         if there is not None:
-            item = item._replace(inode=there.inode, raw=there.raw)
+            item = item._replace(inode=there.inode, raw=item.raw or there.raw)
         elif path in self.head and self.head[path].inode not in {each.inode for each in self.state.values()}:
             item = item._replace(inode=self.head[path].inode)  # removed and put anew: replaced
         self.state[path] = item
@@ -195,6 +201,25 @@ class Draft:
                 raw = (item.raw if origin == path else "") or moved_raw_name(self.head[origin].raw, origin, path)
             ended[path] = item._replace(inode=inode, raw=raw)
         return ended
+
+
+def saved_path(into: str, head: State, relative: str) -> tuple[str, str]:
+    """Return how *relative*, saved into a folder of the archive, is called there, and its raw name.
+
+    That folder, or the nearest one above it that has another name on disk, keeps that name.
+    """
+    stored, raw = stored_path(relative)
+    if not into:
+        return stored, raw
+    known, rest = into, ""
+    while known and not (known in head and head[known].raw):
+        known, _, last = known.rpartition("/")
+        rest = f"{last}/{rest}"
+    above = [base64.b64decode(head[known].raw)] if known else []
+    whole = b"/".join([*above, *([rest.strip("/").encode()] if rest else []), os.fsencode(relative)])
+    path = f"{into}/{stored}"
+    spelt, raw = stored_path(os.fsdecode(whole))
+    return path, raw if spelt == path else ""
 
 
 def settle(before: State, after: State, inodes: Mapping[str, str], known: set[str]) -> tuple[State, list[str]]:

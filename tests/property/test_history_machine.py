@@ -35,7 +35,17 @@ from tests.helpers.history_checks import (
     check_with_zipfile,
     ids_of,
 )
-from tests.helpers.history_model import Draft, Item, Refused, State, VersionModel, counts, is_another, settle
+from tests.helpers.history_model import (
+    Draft,
+    Item,
+    Refused,
+    State,
+    VersionModel,
+    counts,
+    is_another,
+    saved_path,
+    settle,
+)
 from tests.helpers.mortal import InlineWorkers, MortalAdapter
 from tests.helpers.trees import noise, text
 
@@ -123,25 +133,6 @@ class Plan(NamedTuple):
     history: list[VersionModel]
     tags: dict[str, str]
     draft: Draft | None = None
-
-
-def saved_path(into: str, head: State, relative: str) -> tuple[str, str]:
-    """Return how *relative*, saved into a folder of the archive, is called there, and its raw name.
-
-    That folder, or the nearest one above it that has another name on disk, keeps that name.
-    """
-    stored, raw = stored_path(relative)
-    if not into:
-        return stored, raw
-    known, rest = into, ""
-    while known and not (known in head and head[known].raw):
-        known, _, last = known.rpartition("/")
-        rest = f"{last}/{rest}"
-    above = [base64.b64decode(head[known].raw)] if known else []
-    whole = b"/".join([*above, *([rest.strip("/").encode()] if rest else []), os.fsencode(relative)])
-    path = f"{into}/{stored}"
-    spelt, raw = stored_path(os.fsdecode(whole))
-    return path, raw if spelt == path else ""
 
 
 class HistoryMachine(RuleBasedStateMachine):
