@@ -13,7 +13,7 @@ from typing import Final
 from kamaros_gui.archive.checkpoint import Checkpoint
 from kamaros_gui.archive.container import entry_name
 from kamaros_gui.archive.paths import check_folder
-from kamaros_gui.archive.places import Place
+from kamaros_gui.archive.places import Place, parents_of
 from kamaros_gui.archive.views import method_name
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import ArchiveError, NotFoundError, StorageError, UnsafeNameError
@@ -156,8 +156,7 @@ def check_path(checkpoint: Checkpoint, path: str) -> None:
     """
     if len(entry_name(path, "directory").encode()) > MAX_PATH_BYTES:
         raise UnsafeNameError(f"“{path[:64]}…” is too long: no name in a ZIP has more than {MAX_PATH_BYTES} bytes.")
-    parent = path
-    while parent := parent.rpartition("/")[0]:
+    for parent in parents_of(path):
         if checkpoint.kind_of(parent) not in {None, "directory"}:
             raise ArchiveError(f"“{parent}” is a file in the archive; nothing can be put below it.")
 

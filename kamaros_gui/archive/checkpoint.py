@@ -22,6 +22,7 @@ from kamaros_gui.archive.copying import Copying, steered_copying
 from kamaros_gui.archive.manifest import FileRecord, Manifest
 from kamaros_gui.archive.planning import SaveOptions, SavePlan, make_plan
 from kamaros_gui.archive.readback import check_content
+from kamaros_gui.archive.recovery import own_files
 from kamaros_gui.archive.tail import commit_state, first_table
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
@@ -365,7 +366,7 @@ class Checkpoint:
                 self.base.file_map,
                 self.table.entries,
                 reread=self._config.reread_unchanged,
-                ignore=_identities(self._files, self.transaction.path),
+                ignore=own_files(self._files, self.transaction.path),
                 should_stop=lambda: signal.aborted,
                 on_found=on_found,
             )
@@ -397,9 +398,3 @@ def _check_strict(options: SaveOptions, control: RunControl) -> None:
             path=first.path,
             hint="Mend or exclude it, or save without the strict option, which leaves such files out.",
         )
-
-
-def _identities(files: FileSystemAdapter, archive: str) -> frozenset[tuple[int, int]]:
-    """(device, inode) of the archive and of what lies beside it during a save."""
-    found = (files.find(path) for path in (archive, f"{archive}.part", f"{archive}.journal"))
-    return frozenset((status.device, status.inode) for status in found if status is not None)

@@ -17,6 +17,7 @@ from kamaros_gui.archive.diff_entries import diff_entry, entries_of_moves
 from kamaros_gui.archive.history import find_version, states_at
 from kamaros_gui.archive.manifest import FileRecord, FileState, Version
 from kamaros_gui.archive.paths import check_folder, stored_path
+from kamaros_gui.archive.recovery import own_files
 from kamaros_gui.base.config import JCFConfig
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.differences import DiffEntry, DiffReport
@@ -182,7 +183,7 @@ class _Look:
         walk_tree(
             self._files,
             [f"{self._folder}/."],
-            ignore=_identities(self._files, archive),
+            ignore=own_files(self._files, archive),
             should_stop=lambda: signal.aborted,
             on_item=self._see,
             on_problem=self._problems.append,
@@ -325,10 +326,3 @@ def _is_within(path: str, places: set[str]) -> bool:
             return True
         path = path.rpartition("/")[0]
     return False
-
-
-def _identities(files: FilePrimitives, archive: str) -> frozenset[tuple[int, int]]:
-    """(device, inode) of the archive and of what lies beside it during a save."""
-    place = files.resolve(archive)
-    found = (files.find(path) for path in (place, f"{place}.part", f"{place}.journal"))
-    return frozenset((status.device, status.inode) for status in found if status is not None)

@@ -12,9 +12,8 @@ from kamaros_gui.archive.amending import amend
 from kamaros_gui.archive.blobs import EntryTable
 from kamaros_gui.archive.container import BLOB_PREFIX, Container
 from kamaros_gui.archive.folding import fold_versions
-from kamaros_gui.archive.history import describe, find_version
+from kamaros_gui.archive.history import describe, find_version, tags_of
 from kamaros_gui.archive.manifest import LISTING_PREFIX, Manifest, Version
-from kamaros_gui.archive.tagging import tags_of
 from kamaros_gui.base.control import RunControl
 from kamaros_gui.base.errors import ArchiveError
 from kamaros_gui.base.reports import VersionInfo

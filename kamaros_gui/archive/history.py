@@ -23,6 +23,7 @@ __all__ = [
     "state_of",
     "states_at",
     "steps_between",
+    "tags_of",
 ]
 
 _HEAD: Final = re.compile(r"HEAD(?:~(\d{1,9}))?", re.IGNORECASE)
@@ -201,6 +202,12 @@ def encrypted_hashes(manifest: Manifest) -> frozenset[str]:
     return frozenset(found)
 
 
+def tags_of(manifest: Manifest, version: Version) -> set[str]:
+    """Return the tags of *version*, wherever its writer keeps them."""
+    named = {name for name, target in manifest.refs.items() if target == version.id and name != "head"}
+    return named | set(version.tags)
+
+
 def describe(manifest: Manifest, version: Version) -> VersionInfo:
     """Return what the log shows of *version*."""
     renamed = version.renames
@@ -213,14 +220,13 @@ def describe(manifest: Manifest, version: Version) -> VersionInfo:
         added = present.count("added")
         modified = present.count("modified") + present.count("metadata")
         deleted = max(0, len(traces) - len(present) - renamed)  # a path that was renamed away is listed as deleted
-    names = {name for name, target in manifest.refs.items() if target == version.id and name != "head"}
     return VersionInfo(
         id=version.id,
         parent=version.parent_id or "",
         timestamp=version.timestamp,
         message=version.message,
         author=version.author,
-        tags=tuple(sorted(names | set(version.tags))),
+        tags=tuple(sorted(tags_of(manifest, version))),
         added=added,
         modified=modified,
         deleted=deleted,

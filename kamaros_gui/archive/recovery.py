@@ -15,11 +15,11 @@ from kamaros_gui.archive.container import (
     tail_is_complete,
 )
 from kamaros_gui.base.errors import ZipFormatError
-from kamaros_gui.storage.journal import Journal
+from kamaros_gui.storage.journal import Journal, journal_path
 from kamaros_gui.storage.primitives import FilePrimitives, RandomAccess
 from kamaros_gui.zipfmt import ZipEntry, encode_plain_local_header, read_directory
 
-__all__ = ["HeaderPatch", "apply_patches", "mimetype_entry", "part_path", "recover"]
+__all__ = ["HeaderPatch", "apply_patches", "mimetype_entry", "own_files", "part_path", "recover"]
 
 HeaderPatch = tuple[int, bytes]
 """Offset of a local header, and the bytes of equal length that replace it after the commit."""
@@ -28,6 +28,13 @@ HeaderPatch = tuple[int, bytes]
 def part_path(archive: str) -> str:
     """Path under which a new archive is written until its first commit."""
     return f"{archive}.part"
+
+
+def own_files(files: FilePrimitives, archive: str) -> frozenset[tuple[int, int]]:
+    """Return (device, inode) of *archive* and of what lies beside it while it is written: nothing of it is content."""
+    place = files.resolve(archive)
+    found = (files.find(path) for path in (place, part_path(place), journal_path(place)))
+    return frozenset((status.device, status.inode) for status in found if status is not None)
 
 
 def recover(files: FilePrimitives, path: str, journal: Journal) -> None:

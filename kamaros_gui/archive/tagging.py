@@ -7,22 +7,16 @@ from typing import Final
 
 import msgspec
 
-from kamaros_gui.archive.history import describe, find_version
-from kamaros_gui.archive.manifest import Manifest, Version, amended
+from kamaros_gui.archive.history import describe, find_version, tags_of
+from kamaros_gui.archive.manifest import Manifest, amended
 from kamaros_gui.base.errors import ArchiveError, NotFoundError
 from kamaros_gui.base.reports import VersionInfo
 
-__all__ = ["set_tag", "tags_of", "unset_tag"]
+__all__ = ["set_tag", "unset_tag"]
 
 _LONGEST: Final = 200
 _RESERVED: Final = re.compile(r"HEAD(~\d*)?", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def tags_of(manifest: Manifest, version: Version) -> set[str]:
-    """Return the tags of *version*, wherever its writer keeps them."""
-    named = {name for name, target in manifest.refs.items() if target == version.id and name != "head"}
-    return named | set(version.tags)
 
 
 def set_tag(manifest: Manifest, version: str, name: str, *, replace: bool) -> tuple[Manifest, VersionInfo]:

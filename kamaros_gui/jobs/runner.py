@@ -193,7 +193,10 @@ class JobRunner:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, job: Job, config: JCFConfig) -> None:
-        key = os.path.realpath(job.request.archive)  # noqa: TID251 - links to one archive share a queue
+        try:
+            key = os.path.realpath(job.request.archive)  # noqa: TID251 - links to one archive share a queue
+        except OSError:
+            key = job.request.archive  # below a working folder that has gone: the work itself fails, and tells
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
             if not job.begin():
